@@ -1,0 +1,234 @@
+"""Cards and datasheets: the typed TOML files that describe what the content folders hold.
+
+A card is found by lying in its folder; there is no list to edit. A wrong key or value is an error that
+names the file, the key and the line.
+"""
+
+import re
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nasbench_suite.benchmark import Direction, Role
+from nasbench_suite.content import content_root
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+
+Text = Annotated[str, Field(min_length=1)]
+Setting = bool | int | float | str
+"""The value of a hyperparameter."""
+
+
+class CardError(NasbenchSuiteError):
+    """A card, datasheet or rules file with a wrong key or value."""
+
+
+class Card(BaseModel):
+    """What all cards share: unknown keys are errors, and a card does not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Paper(Card):
+    """Where a method or a data set was published."""
+
+    title: Text
+    authors: Text
+    venue: Text
+    year: int
+    url: str = ""
+
+
+class Hyperparameter(Card):
+    """One setting of a strategy: its value, where the value comes from, and what is allowed."""
+
+    value: Setting
+    source: Text
+    meaning: Text
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: list[Setting] | None = None
+
+    def check(self, name: str, value: Setting) -> Setting:
+        """Return `value` as the type of the card's own value.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When it has another type or is out of range.
+        """
+        expected = type(self.value)
+        if expected is float and type(value) is int:
+            value = float(value)
+        if type(value) is not expected:
+            raise NasbenchSuiteError(
+                f"hyperparameter {name} is a {expected.__name__} (card: {self.value!r}), not {value!r}."
+            )
+        if self.choices is not None and value not in self.choices:
+            raise NasbenchSuiteError(f"hyperparameter {name} is one of {self.choices}, not {value!r}.")
+        if not isinstance(value, str):
+            if self.minimum is not None and value < self.minimum:
+                raise NasbenchSuiteError(
+                    f"hyperparameter {name} is {value!r}; it must be at least {self.minimum:g}."
+                )
+            if self.maximum is not None and value > self.maximum:
+                raise NasbenchSuiteError(
+                    f"hyperparameter {name} is {value!r}; it must be at most {self.maximum:g}."
+                )
+        return value
+
+
+class StrategyCard(Card):
+    """`strategies/NAME.toml`: the class, its paper, its hyperparameters and how it departs from the paper.
+
+    Attributes
+    ----------
+    implementation
+        `module:Class`.
+    learns_on
+        `numpy` or `torch`: what the strategy's step runs on.
+    tuned_on
+        Tasks on which a hyperparameter was chosen by trial; boards mark the strategy there.
+    """
+
+    name: Text
+    title: Text
+    summary: Text
+    implementation: Text
+    learns_on: Text
+    paper: Paper
+    hyperparameters: dict[str, Hyperparameter] = {}
+    tuned_on: list[Text] = []
+    deviations: list[Text]
+
+
+class MetricEntry(Card):
+    """A metric of a datasheet."""
+
+    unit: Text
+    direction: Direction
+    role: Role
+    description: Text
+
+
+class TaskEntry(Card):
+    """A task of a datasheet: its space and which metrics steer and judge the search."""
+
+    title: Text
+    space: Text
+    valid: Text
+    test: Text
+
+
+class Datasheet(Card):
+    """`tabular/NAME/datasheet.toml`: what a benchmark is, how it was made, on what, with what defects."""
+
+    name: Text
+    title: Text
+    summary: Text
+    importer: Text
+    licence: Text
+    source: Text
+    paper: Paper
+    rows: Text
+    training: Text
+    hardware: Text
+    splits: Text
+    defects: list[Text]
+    metrics: dict[str, MetricEntry]
+    tasks: dict[str, TaskEntry]
+
+
+AnyCard = TypeVar("AnyCard", bound=BaseModel)
+
+
+def read_card(path: Path, model: type[AnyCard]) -> AnyCard:
+    """Read and check a TOML file.
+
+    Raises
+    ------
+    CardError
+        When the file cannot be read, is no TOML, or has a wrong key or value; names the key and the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as problem:
+        raise CardError(f"{path} cannot be read: {problem}.") from problem
+    except tomllib.TOMLDecodeError as problem:
+        raise CardError(f"{path} is no valid TOML: {problem}.") from problem
+    try:
+        return model.model_validate(content)
+    except ValidationError as problem:
+        raise CardError(_explain(path, text, problem, model)) from problem
+
+
+def _explain(path: Path, text: str, problem: ValidationError, model: type[BaseModel]) -> str:
+    first = problem.errors()[0]
+    location = first["loc"]
+    line = line_of_key(text, location)
+    where = f"{path}, line {line}" if line else str(path)
+    key = ".".join(map(str, location))
+    if first["type"] == "extra_forbidden":
+        known = model.model_fields if len(location) == 1 else ()
+        hint = f": {UnknownNameError('key', str(location[-1]), known)}" if known else "; remove it."
+        return f"{where}: key {key!r} is not known here{hint}"
+    if first["type"] == "missing":
+        return f"{where}: key {key!r} is missing."
+    return f"{where}: key {key!r}: {first['msg']}, not {first['input']!r}."
+
+
+def line_of_key(text: str, location: tuple[int | str, ...]) -> int | None:
+    """Return the line (from 1) on which a TOML key stands, or that of its innermost table header."""
+    best: int | None = None
+    depth = 0
+    table: list[int | str] = []
+    seen: dict[tuple[int | str, ...], int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line):
+            table = [part.strip().strip("\"'") for part in header.group(2).split(".")]
+            if header.group(1) == "[[":
+                position = seen.get(tuple(table), -1) + 1
+                seen[tuple(table)] = position
+                table.append(position)
+            path = tuple(table)
+        elif assignment := re.match(r"\s*([\w.\"'-]+)\s*=", line):
+            path = (*table, *(part.strip("\"'") for part in assignment.group(1).split(".")))
+        else:
+            continue
+        if len(path) > depth and path == tuple(location[: len(path)]):
+            best, depth = number, len(path)
+    return best
+
+
+def datasheets() -> dict[str, Datasheet]:
+    """Return every datasheet under `tabular/` by name."""
+    return _datasheets(content_root())
+
+
+def strategy_cards() -> dict[str, StrategyCard]:
+    """Return every strategy card under `strategies/` by name."""
+    return _strategy_cards(content_root())
+
+
+@lru_cache(maxsize=4)
+def _datasheets(root: Path) -> dict[str, Datasheet]:
+    paths = sorted((root / "tabular").glob("*/datasheet.toml"))
+    return _named((path, path.parent.name, read_card(path, Datasheet)) for path in paths)
+
+
+@lru_cache(maxsize=4)
+def _strategy_cards(root: Path) -> dict[str, StrategyCard]:
+    paths = sorted((root / "strategies").glob("*.toml"))
+    return _named((path, path.stem, read_card(path, StrategyCard)) for path in paths)
+
+
+def _named(found: Any) -> dict[str, Any]:
+    cards = {}
+    for path, name, card in found:
+        if card.name != name:
+            raise CardError(f"{path}: name is {card.name!r}; it must be {name!r}, after the file.")
+        cards[name] = card
+    return cards

@@ -1,0 +1,30 @@
+"""Errors whose message is meant for the person at the keyboard.
+
+Every error that a user can cause or mend is a `NasbenchSuiteError`: one sentence that names what is
+wrong and what to do. The command line prints it and exits with code 2.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class NasbenchSuiteError(Exception):
+    """What was asked for cannot be done; the message says why and what to do."""
+
+
+class UnknownNameError(NasbenchSuiteError):
+    """A name that nothing answers to; the message lists the nearest names."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]):
+        known = sorted(known)
+        near = get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
+        super().__init__(f"there is no {kind} {name!r}; {hint}")
+
+
+class ArchitectureError(NasbenchSuiteError, ValueError):
+    """Genes or a text that are no architecture of the space."""
+
+
+class DamagedFileError(NasbenchSuiteError):
+    """A file that is truncated, corrupt, of another version or not what it claims to be."""

@@ -1,0 +1,282 @@
+"""Searches as jobs: blocks of runs that any executor plays, stores and takes up again.
+
+Runs are played in blocks of `BLOCK_RUNS`. Each block has its own child of the seed, so the result does not
+depend on how many workers played it; a stored block that answers the same request is not played again.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+
+from nasbench_suite.benchmark import Benchmark, Repeat, load_benchmark
+from nasbench_suite.cards import Setting, strategy_cards
+from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.loop import Budget, Duplicates, play
+from nasbench_suite.runs import Runs
+from nasbench_suite.strategies.base import Strategy
+from nasbench_suite.strategies.catalogue import (
+    StrategyClass,
+    constructor,
+    get_strategy,
+    source_sha256,
+)
+
+BLOCK_RUNS = 250
+"""Runs of a block. Part of the definition of a result: changing it changes the random numbers."""
+
+RepeatChoice = Literal["mean", "random"] | int
+Answer = TypeVar("Answer")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Search:
+    """One strategy on one task: everything that determines the result.
+
+    Attributes
+    ----------
+    strategy
+        Name of a card, `FILE.py:CLASS`, or a class.
+    benchmark
+        Task name, or a benchmark object.
+    settings
+        Hyperparameters that replace those of the card.
+    reward
+        Formula to maximise; see `Reward`.
+    """
+
+    strategy: str | StrategyClass
+    benchmark: str | Benchmark
+    budget: Budget
+    runs: int = 100
+    seed: int = 0
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    reward: str = ""
+    duplicates: Duplicates = "count"
+    repeat: RepeatChoice = "mean"
+
+    def __post_init__(self) -> None:
+        if self.runs < 1:
+            raise NasbenchSuiteError(f"runs must be at least 1, not {self.runs}.")
+        if self.seed < 0:
+            raise NasbenchSuiteError(f"the seed must not be negative, not {self.seed}.")
+
+    def strategy_class(self) -> StrategyClass:
+        """Return the strategy's class."""
+        return get_strategy(self.strategy) if isinstance(self.strategy, str) else self.strategy
+
+    def load(self) -> Benchmark:
+        """Return the benchmark."""
+        return load_benchmark(self.benchmark) if isinstance(self.benchmark, str) else self.benchmark
+
+    def check(self) -> None:
+        """Build everything once, so that a mistake is reported before any work starts."""
+        benchmark = self.load()
+        strategy = self._build(benchmark, runs=1, seed=np.random.SeedSequence(0))
+        benchmark.query(benchmark.space.sample(np.random.default_rng(0), 1), info=strategy.reward.metrics)
+
+    def _build(self, benchmark: Benchmark, runs: int, seed: np.random.SeedSequence) -> Strategy:
+        build = constructor(self.strategy_class())
+        return build(benchmark.space, runs=runs, seed=seed, reward=self.reward, **self.settings)
+
+    def blocks(self) -> list["Block"]:
+        """Return the blocks of the search, the last one perhaps smaller."""
+        starts = range(0, self.runs, BLOCK_RUNS)
+        return [Block(self, i, min(BLOCK_RUNS, self.runs - start)) for i, start in enumerate(starts)]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some of the runs of a search, and where their record is kept (None: nowhere)."""
+
+    search: Search
+    number: int
+    runs: int
+    path: Path | None = None
+
+    def seeds(self, task: str) -> list[np.random.SeedSequence]:
+        """Return the seeds of the strategy and of the benchmark's repeats.
+
+        They depend on the task, so that results on different tasks are independent, and not on the
+        strategy, so that strategies that start by sampling start from the same architectures.
+        """
+        place = (zlib.crc32(task.encode()), self.number)
+        return np.random.SeedSequence(self.search.seed, spawn_key=place).spawn(2)
+
+    def request(self, benchmark: Benchmark, strategy: Strategy) -> dict[str, Any]:
+        """Return everything that determines the result, as JSON values."""
+        search, cls = self.search, self.search.strategy_class()
+        table = getattr(benchmark, "table", None)
+        return {
+            "task": benchmark.id,
+            "table_sha256": table.sha256 if table is not None else "",
+            "strategy": cls.name or cls.__name__,
+            "strategy_sha256": source_sha256(cls),
+            "hyperparameters": dict(strategy.hyperparameters),
+            "reward": search.reward,
+            "budget": asdict(search.budget),
+            "duplicates": search.duplicates,
+            "repeat": search.repeat,
+            "seed": search.seed,
+            "block": self.number,
+            "runs": self.runs,
+        }
+
+    def play(self) -> Runs:
+        """Play the block, or read it if its record is there and answers the same request."""
+        search = self.search
+        benchmark = search.load()
+        seed, noise_seed = self.seeds(benchmark.id)
+        strategy = search._build(benchmark, self.runs, seed)
+        request = self.request(benchmark, strategy)
+        stored = self._stored(request)
+        if stored is not None:
+            return stored
+        repeat: Repeat
+        if search.repeat == "random":
+            repeat = np.random.default_rng(noise_seed)
+        else:
+            repeat = search.repeat
+        runs = play(
+            strategy,
+            benchmark,
+            search.budget,
+            duplicates=search.duplicates,
+            repeat=repeat,
+            request={**request, "made_with": made_with(search.strategy_class())},
+        )
+        if self.path is not None:
+            runs.save(self.path)
+        return runs
+
+    def _stored(self, request: dict[str, Any]) -> Runs | None:
+        if self.path is None or not self.path.exists():
+            return None
+        try:
+            runs = Runs.load(self.path)
+        except DamagedFileError:
+            return None  # a damaged block is played again, which gives the same bytes
+        asked = json.loads(json.dumps(request))
+        return runs if {key: runs.request.get(key) for key in asked} == asked else None
+
+
+def made_with(cls: StrategyClass) -> dict[str, str]:
+    """Return the versions of what a result depends on."""
+    versions = {"python": python_version()}
+    for package in ("nasbench-suite", "numpy"):
+        versions[package] = metadata.version(package)
+    card = strategy_cards().get(cls.name)
+    if card is not None and card.learns_on == "torch":
+        versions["torch"] = metadata.version("torch")
+    return versions
+
+
+def play_block(block: Block, finish: "Callable[[Runs, Benchmark], Answer]") -> Answer:
+    """Play one block and return what `finish` makes of it; runs in a worker."""
+    return finish(block.play(), block.search.load())
+
+
+def play_blocks(
+    blocks: Sequence[Block],
+    finish: "Callable[[Runs, Benchmark], Answer]",
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> "list[Answer]":
+    """Play blocks on an executor (None: here, one after the other); answers come in the order of `blocks`.
+
+    On an interrupt the blocks in flight are finished and stored, the others are not begun.
+    """
+    done = 0
+    if executor is None:
+        answers = []
+        for block in blocks:
+            answers.append(play_block(block, finish))
+            done += 1
+            if progress is not None:
+                progress(done, len(blocks))
+        return answers
+    futures: list[Future[Answer]] = [executor.submit(play_block, block, finish) for block in blocks]
+    try:
+        for future in as_completed(futures):
+            future.result()
+            done += 1
+            if progress is not None:
+                progress(done, len(blocks))
+    except BaseException:
+        executor.shutdown(wait=True, cancel_futures=True)
+        raise
+    return [future.result() for future in futures]
+
+
+def keep_runs(runs: Runs, benchmark: Benchmark) -> Runs:
+    """Return the record itself: the `finish` of a plain search."""
+    return runs
+
+
+def search(
+    strategy: str | StrategyClass | Strategy,
+    benchmark: str | Benchmark,
+    *,
+    evaluations: int | None = None,
+    seconds: float | None = None,
+    runs: int = 100,
+    seed: int = 0,
+    settings: Mapping[str, Setting] | None = None,
+    reward: str = "",
+    duplicates: Duplicates = "count",
+    repeat: RepeatChoice = "mean",
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Runs:
+    """Play a strategy on a benchmark and return everything that happened.
+
+    Parameters
+    ----------
+    strategy
+        Name of a card (`regularized_evolution`), `FILE.py:CLASS`, a class, or a strategy object, which is
+        played as it is, with its own runs, seed and settings.
+    benchmark
+        Task name (`graph/cora`) or a benchmark object.
+    evaluations, seconds
+        The budget of each run: exactly one of them; seconds are simulated.
+    runs, seed
+        Number of independent runs and the seed of them all; the same seed gives the same bytes.
+    settings
+        Hyperparameters that replace those of the card.
+    reward
+        Formula to maximise, for example `valid - 0.02 * log(params_millions)`.
+    duplicates, repeat
+        See `play`; `repeat="random"` draws one training per evaluation.
+    executor
+        Where blocks of runs are played; None: here.
+    progress
+        Called with the number of blocks done and of all blocks.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When anything asked for is unknown, out of range or not possible; says what.
+    """
+    budget = Budget(evaluations=evaluations, seconds=seconds)
+    if isinstance(strategy, Strategy):
+        task = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+        noise: Repeat = np.random.default_rng(seed) if repeat == "random" else repeat
+        return play(strategy, task, budget, duplicates=duplicates, repeat=noise)
+    asked = Search(strategy, benchmark, budget, runs, seed, settings or {}, reward, duplicates, repeat)
+    asked.check()
+    return Runs.concatenate(play_blocks(asked.blocks(), keep_runs, executor=executor, progress=progress))
+
+
+def in_folder(blocks: Iterable[Block], folder: Path) -> list[Block]:
+    """Return the blocks with their records kept in `folder`."""
+    return [replace(block, path=folder / f"block-{block.number:04d}.h5") for block in blocks]
+

@@ -1,0 +1,1 @@
+"""Leaderboards: rules in, searches played, statistics and pages out."""

@@ -1,0 +1,198 @@
+"""What happened in a search: every evaluation of every run, stored compactly and read back."""
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.spaces import get_space
+from nasbench_suite.spaces.base import Genes
+from nasbench_suite.storage import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = "nasbench-suite runs"
+SCHEMA = 1
+_GZIP_LEVEL = 1  # level 9 saves 6 % of the bytes and takes nine times as long
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All evaluations of `runs` independent searches, run axis first.
+
+    Attributes
+    ----------
+    request
+        What was asked for (task, table, strategy, settings, budget, seed, versions): JSON values only.
+    genes
+        uint8 `[runs, steps, n_genes]`; rows beyond a run's `length` are zero.
+    valid
+        Validation results, float64 `[runs, steps]`; NaN where missing and beyond `length`.
+    length
+        Number of proposals of each run, int64 `[runs]`.
+    counted
+        Whether a proposal counted as an evaluation, bool `[runs, steps]`; False for duplicates when these
+        are free.
+    seconds
+        Simulated cost of each evaluation, float64 `[runs, steps]`; None if the benchmark knows none.
+    search_seconds
+        What the strategy billed, float64 `[runs, steps]`; None if it billed nothing.
+    epochs
+        Training epochs of each evaluation, int32 `[runs, steps]`; 0 for full training.
+    """
+
+    request: dict[str, Any]
+    genes: Genes
+    valid: NDArray[np.float64]
+    length: NDArray[np.int64]
+    counted: NDArray[np.bool_]
+    seconds: NDArray[np.float64] | None = None
+    search_seconds: NDArray[np.float64] | None = None
+    epochs: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+
+    @property
+    def maximise(self) -> bool:
+        """Whether a larger validation result is better."""
+        return bool(self.request["maximise"])
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which entries are proposals, bool `[runs, steps]`."""
+        return np.arange(self.valid.shape[1]) < self.length[:, None]
+
+    def incumbents(self) -> NDArray[np.int64]:
+        """Return the step of the best validation result so far, int64 `[runs, steps]`.
+
+        The first of equals stays. -1 as long as a run has no result. Beyond a run's end its last incumbent
+        goes on.
+        """
+        score = self.valid if self.maximise else -self.valid
+        score = np.where(np.isnan(score) | ~self.present, -np.inf, score)
+        best = np.maximum.accumulate(score, axis=1)
+        before = np.concatenate([np.full((len(best), 1), -np.inf), best[:, :-1]], axis=1)
+        steps = np.arange(score.shape[1])
+        return np.maximum.accumulate(np.where(score > before, steps, -1), axis=1)
+
+    def evaluations(self) -> NDArray[np.int64]:
+        """Return the number of counted evaluations up to each step, int64 `[runs, steps]`."""
+        return (self.counted & self.present).cumsum(axis=1)
+
+    def clock(self) -> NDArray[np.float64] | None:
+        """Return the simulated seconds spent up to the end of each step, `[runs, steps]`; None if unknown."""
+        if self.seconds is None:
+            return None
+        return np.where(self.present, self.seconds, 0.0).cumsum(axis=1)
+
+    def frame(self, *, architectures: bool = True) -> "pd.DataFrame":
+        """Return one row per proposal: run, step, evaluation, architecture, valid, incumbent_valid, seconds.
+
+        Parameters
+        ----------
+        architectures
+            Whether to write each architecture as text, which takes most of the time.
+        """
+        import pandas as pd
+
+        run, step = np.nonzero(self.present)
+        incumbent = self.incumbents()[run, step]
+        columns: dict[str, Any] = {"run": run, "step": step, "evaluation": self.evaluations()[run, step]}
+        if architectures:
+            columns["architecture"] = get_space(self.request["space"]).format(self.genes[run, step])
+        columns["valid"] = self.valid[run, step]
+        columns["incumbent_valid"] = np.where(incumbent >= 0, self.valid[run, incumbent], np.nan)
+        clock = self.clock()
+        if clock is not None:
+            columns["seconds"] = clock[run, step]
+        if self.search_seconds is not None:
+            columns["search_seconds"] = self.search_seconds[run, step]
+        return pd.DataFrame(columns)
+
+    def save(self, path: Path | str) -> None:
+        """Write the record to an HDF5 file, whole or not at all.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When the folder is not writable or the disk is full.
+        """
+        image = io.BytesIO()
+        with h5py.File(image, "w") as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["schema"] = SCHEMA
+            file.attrs["request"] = json.dumps(self.request, sort_keys=True)
+            file.attrs["sha256"] = self.sha256()
+            for name, array in self._arrays():
+                packing = {"compression": "gzip", "compression_opts": _GZIP_LEVEL, "shuffle": True}
+                file.create_dataset(name, data=array, **(packing if array.size else {}))
+        write_whole(Path(path), image.getvalue())
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Runs":
+        """Read a record and verify its checksum.
+
+        Raises
+        ------
+        DamagedFileError
+            When the file is truncated, corrupt, of another schema or no record of runs.
+        """
+        damaged = DamagedFileError(
+            f"{path} is truncated, corrupt or no record of runs; delete it and run the search again."
+        )
+        try:
+            with h5py.File(path, "r") as file:
+                if file.attrs.get("format") != FORMAT or file.attrs["schema"] != SCHEMA:
+                    raise damaged
+                arrays = {name: dataset[:] for name, dataset in file.items()}
+                runs = cls(request=json.loads(file.attrs["request"]), **arrays)
+                stated = file.attrs["sha256"]
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as problem:
+            raise damaged from problem
+        if runs.sha256() != stated:
+            raise damaged
+        return runs
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of everything in the record: equal for equal searches."""
+        digest = hashlib.sha256(json.dumps(self.request, sort_keys=True).encode())
+        for name, array in self._arrays():
+            digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def _arrays(self) -> list[tuple[str, NDArray[Any]]]:
+        found = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "request")
+        return [(name, array) for name, array in found if array is not None]
+
+    @staticmethod
+    def concatenate(blocks: "Sequence[Runs]") -> "Runs":
+        """Join blocks of one search along the run axis; the request is the first block's without its block."""
+        steps = max(block.valid.shape[1] for block in blocks)
+        padded = [block._padded(steps) for block in blocks]
+        request = {key: value for key, value in blocks[0].request.items() if key != "block"}
+        request["runs"] = sum(len(block.length) for block in blocks)
+        arrays = {
+            name: np.concatenate([getattr(block, name) for block in padded]) for name, _ in padded[0]._arrays()
+        }
+        return Runs(request=request, **arrays)
+
+    def _padded(self, steps: int) -> "Runs":
+        missing = steps - self.valid.shape[1]
+        if missing == 0:
+            return self
+        fill = {"valid": np.nan, "seconds": np.nan, "search_seconds": np.nan}
+        arrays = {}
+        for name, array in self._arrays():
+            if name == "length":
+                continue
+            width = [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2)
+            arrays[name] = np.pad(array, width, constant_values=fill.get(name, 0))
+        return replace(self, **arrays)

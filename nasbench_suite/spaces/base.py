@@ -1,0 +1,95 @@
+"""What every search space can do: draw, change, compare, read and write architectures, many at a time."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+Genes = NDArray[np.uint8]
+"""Architectures, one a row: uint8 `[n, n_genes]`; gene `i` takes values `0..cardinalities[i]-1`."""
+Codes = NDArray[np.int64]
+"""Mixed-radix numbers of gene rows, int64 `[n]`, the first gene weighing most."""
+
+
+class SearchSpace(ABC):
+    """A set of architectures, each written as a row of small integers.
+
+    Every method takes and returns batches; one architecture is a batch of one. No method changes its
+    arguments, and all randomness comes from the generator that is handed in.
+
+    Attributes
+    ----------
+    name
+        The name `get_space` answers to.
+    cardinalities
+        Number of values of each gene.
+    size
+        Number of valid gene rows.
+    distinct
+        Number of architectures that remain when isomorphic ones are counted once.
+    """
+
+    name: str
+    cardinalities: tuple[int, ...]
+    size: int
+    distinct: int
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes of an architecture."""
+        return len(self.cardinalities)
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, n: int) -> Genes:
+        """Draw `n` architectures, uniformly over the valid gene rows: uint8 `[n, n_genes]`."""
+
+    @abstractmethod
+    def mutate(self, rng: np.random.Generator, genes: Genes) -> Genes:
+        """Move every row one random step away, in the sense of the space's own literature: `[n, n_genes]`."""
+
+    @abstractmethod
+    def crossover(self, rng: np.random.Generator, a: Genes, b: Genes) -> Genes:
+        """Return one child per pair of rows of `a` and `b`: `[n, n_genes]`."""
+
+    @abstractmethod
+    def neighbourhoods(self, genes: Genes) -> tuple[Genes, NDArray[np.bool_]]:
+        """Return all architectures at distance one of each row.
+
+        Returns
+        -------
+        neighbours
+            uint8 `[n, k, n_genes]`, `k` the largest neighbourhood; rows that are not present are arbitrary.
+        present
+            bool `[n, k]`.
+        """
+
+    def neighbours(self, genes: Genes) -> Genes:
+        """Return all architectures at distance one of the single row `genes` (`[n_genes]` or `[1, n_genes]`)."""
+        neighbours, present = self.neighbourhoods(np.reshape(genes, (1, self.n_genes)))
+        return neighbours[0][present[0]]
+
+    @abstractmethod
+    def valid(self, genes: Genes) -> NDArray[np.bool_]:
+        """Tell which rows are architectures of this space: bool `[n]`. Never raises for wrong values."""
+
+    @abstractmethod
+    def canonical(self, genes: Genes) -> Genes:
+        """Return the representative of every row's isomorphism class: `[n, n_genes]`; idempotent."""
+
+    @abstractmethod
+    def key(self, genes: Genes) -> NDArray[np.uint64]:
+        """Return a number per row, uint64 `[n]`, equal for two rows exactly when they are isomorphic."""
+
+    @abstractmethod
+    def parse(self, text: str) -> Genes:
+        """Read one architecture in the published string form: uint8 `[n_genes]`.
+
+        Raises
+        ------
+        ArchitectureError
+            When the text is no architecture; the message says at which character.
+        """
+
+    @abstractmethod
+    def format(self, genes: Genes) -> list[str]:
+        """Write every row in the published string form."""

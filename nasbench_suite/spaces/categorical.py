@@ -1,0 +1,227 @@
+"""Spaces in which every gene takes any of a few values, small enough to number all gene rows."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench_suite.errors import ArchitectureError
+from nasbench_suite.spaces.base import Codes, Genes, SearchSpace
+
+_ROWS_PER_FOLD = 64
+
+
+class CategoricalSpace(SearchSpace):
+    """A product of finite choices, less the gene rows that a subclass declares invalid.
+
+    Distance is the number of genes that differ. Subclasses say which row stands for each isomorphism
+    class (`_representatives`) and read and write text.
+
+    Parameters
+    ----------
+    name, cardinalities
+        See `SearchSpace`.
+    mutation_probabilities
+        How often each gene is the one that mutates; uniform if None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        cardinalities: tuple[int, ...],
+        mutation_probabilities: Sequence[float] | None = None,
+    ):
+        self.name = name
+        self.cardinalities = cardinalities
+        self.n_codes = int(np.prod(cardinalities, dtype=np.int64))
+        weights = np.cumprod((1, *cardinalities[:0:-1]), dtype=np.int64)[::-1]
+        self._weights = np.ascontiguousarray(weights)
+        # A float product goes through BLAS, four times as fast as NumPy's integer one, and is exact
+        # while all codes fit the mantissa.
+        exact = np.float32 if self.n_codes <= 2**24 else np.float64
+        self._float_weights = self._weights.astype(exact)
+        self._limits = np.array(cardinalities, dtype=np.uint8)
+        self._cardinalities = np.array(cardinalities, dtype=np.int64)
+        if mutation_probabilities is None:
+            mutation_probabilities = [1 / len(cardinalities)] * len(cardinalities)
+        self._mutation_thresholds = np.cumsum(mutation_probabilities)[:-1]
+
+    @abstractmethod
+    def _representatives(self) -> NDArray[np.int32]:
+        """Return the code of the representative of every code's class, int32 `[n_codes]`; -1 if invalid."""
+
+    @cached_property
+    def representative_of_code(self) -> NDArray[np.int32]:
+        """The code that stands for each code's isomorphism class, int32 `[n_codes]`; -1 where invalid."""
+        table = self._representatives()
+        table.setflags(write=False)
+        return table
+
+    @cached_property
+    def size(self) -> int:  # type: ignore[override]  # computed once, on first use
+        """Number of valid gene rows."""
+        return int(np.count_nonzero(self.representative_of_code >= 0))
+
+    @cached_property
+    def distinct(self) -> int:  # type: ignore[override]  # computed once, on first use
+        """Number of isomorphism classes."""
+        codes = np.arange(self.n_codes)
+        return int(np.count_nonzero(self.representative_of_code == codes))
+
+    # -- numbering -------------------------------------------------------------------------------
+
+    def encode(self, genes: Genes) -> Codes:
+        """Return the mixed-radix number of every row, int64 `[n]`.
+
+        Raises
+        ------
+        ArchitectureError
+            When the array has another shape or a gene is out of range; validity is not checked.
+        """
+        genes = self._as_genes(genes)
+        if len(genes) == 1:
+            return self._encode_one(genes)
+        if not self._in_range(genes):
+            self._raise_out_of_range(genes)
+        return (genes.astype(self._float_weights.dtype) @ self._float_weights).astype(np.int64)
+
+    def _encode_one(self, genes: Genes) -> Codes:
+        """Number a batch of one in plain Python, three times as fast as four array operations."""
+        code = 0
+        for value, limit in zip(genes[0].tolist(), self.cardinalities, strict=True):
+            if not 0 <= value < limit:
+                self._raise_out_of_range(genes)
+            code = code * limit + value
+        return np.array([code], dtype=np.int64)
+
+    def decode(self, codes: Codes) -> Genes:
+        """Return the gene rows with the given numbers: uint8 `[n, n_genes]`."""
+        codes = np.asarray(codes, dtype=np.int64)
+        return ((codes[:, None] // self._weights) % self._limits).astype(np.uint8)
+
+    def _as_genes(self, genes: Genes) -> Genes:
+        if not isinstance(genes, np.ndarray) or genes.ndim != 2 or genes.shape[1] != self.n_genes:
+            raise ArchitectureError(
+                f"space {self.name!r} takes genes of shape [n, {self.n_genes}], "
+                f"not {np.shape(genes)}; put single architectures into a batch of one."
+            )
+        if genes.dtype.kind not in "ui":
+            raise ArchitectureError(f"genes are integers, not {genes.dtype}; convert them to uint8.")
+        return genes
+
+    def _in_range(self, genes: Genes) -> bool:
+        if genes.dtype != np.uint8:
+            return bool(((genes >= 0) & (genes < self._limits)).all())
+        if len(genes) < 2 * _ROWS_PER_FOLD or not genes.flags.c_contiguous:
+            return bool((genes < self._limits).all())
+        # Folding 64 rows into one long row keeps the reduction inside SIMD registers: twenty times
+        # as fast as a maximum over rows of five.
+        whole = len(genes) // _ROWS_PER_FOLD * _ROWS_PER_FOLD
+        largest = genes[:whole].reshape(-1, _ROWS_PER_FOLD * self.n_genes).max(axis=0)
+        return bool(
+            (largest.reshape(_ROWS_PER_FOLD, self.n_genes) < self._limits).all()
+            and (genes[whole:] < self._limits).all()
+        )
+
+    def _raise_out_of_range(self, genes: Genes) -> None:
+        wrong = (genes < 0) | (genes >= self._limits)
+        row, gene = np.argwhere(wrong)[0]
+        raise ArchitectureError(
+            f"gene {gene} of architecture {genes[row].tolist()} is {genes[row, gene]}; in space "
+            f"{self.name!r} it takes values 0 to {self.cardinalities[gene] - 1}."
+        )
+
+    def valid(self, genes: Genes) -> NDArray[np.bool_]:
+        """Tell which rows are architectures of this space: bool `[n]`."""
+        genes = self._as_genes(genes)
+        in_range = ((genes >= 0) & (genes < self._limits)).all(axis=1)
+        codes = self.encode(np.where(in_range[:, None], genes, 0))
+        return in_range & (self.representative_of_code[codes] >= 0)
+
+    def canonical(self, genes: Genes) -> Genes:
+        """Return the representative of every row's isomorphism class.
+
+        Raises
+        ------
+        ArchitectureError
+            When a row is out of range or invalid.
+        """
+        return self.decode(self._representative(genes))
+
+    def key(self, genes: Genes) -> NDArray[np.uint64]:
+        """Return the code of every row's representative, uint64 `[n]`.
+
+        Raises
+        ------
+        ArchitectureError
+            When a row is out of range or invalid.
+        """
+        return self._representative(genes).astype(np.uint64)
+
+    def _representative(self, genes: Genes) -> Codes:
+        representative = self.representative_of_code[self.encode(genes)].astype(np.int64)
+        if representative.size and representative.min() < 0:
+            self.raise_invalid(genes[int(representative.argmin())])
+        return representative
+
+    def raise_invalid(self, row: Genes) -> None:
+        """Raise the error that says why `row`, in range, is no architecture of this space."""
+        raise ArchitectureError(f"{row.tolist()} is not a valid architecture of space {self.name!r}.")
+
+    # -- drawing and changing ----------------------------------------------------------------------
+
+    def sample(self, rng: np.random.Generator, n: int) -> Genes:
+        """Draw `n` architectures uniformly over the valid gene rows (by rejection)."""
+        return self._until_valid(lambda rows: rng.integers(self.n_codes, size=len(rows)), n)
+
+    def _until_valid(self, draw_codes: Callable[[NDArray[np.int64]], Codes], n: int) -> Genes:
+        codes = np.empty(n, dtype=np.int64)
+        rows = np.arange(n)
+        while rows.size:
+            codes[rows] = draw_codes(rows)
+            rows = rows[self.representative_of_code[codes[rows]] < 0]
+        return self.decode(codes)
+
+    def mutate(self, rng: np.random.Generator, genes: Genes) -> Genes:
+        """Give one gene another value, drawn uniformly; invalid results are drawn again."""
+        codes = self.encode(genes)
+
+        def step(rows: NDArray[np.int64]) -> Codes:
+            which, where = rng.random((2, len(rows)))
+            gene = self._mutation_thresholds.searchsorted(which, side="right")
+            old = genes[rows, gene].astype(np.int64)
+            limit = self._cardinalities[gene]
+            new = (old + 1 + (where * (limit - 1)).astype(np.int64)) % limit
+            moved: Codes = codes[rows] + (new - old) * self._weights[gene]
+            return moved
+
+        return self._until_valid(step, len(genes))
+
+    def crossover(self, rng: np.random.Generator, a: Genes, b: Genes) -> Genes:
+        """Uniform crossover: each gene comes from either parent; invalid children are drawn again."""
+        self.encode(a), self.encode(b)  # refuse what is no gene array of this space
+
+        def mix(rows: NDArray[np.int64]) -> Codes:
+            from_a = rng.integers(2, size=(len(rows), self.n_genes), dtype=np.uint8)
+            return self.encode(np.where(from_a, a[rows], b[rows]))
+
+        return self._until_valid(mix, len(a))
+
+    def neighbourhoods(self, genes: Genes) -> tuple[Genes, NDArray[np.bool_]]:
+        """Return every row with one gene changed: `[n, k, n_genes]` and which are valid, `[n, k]`."""
+        genes = self._as_genes(genes)
+        codes = self.encode(genes)
+        gene, shift = self._neighbour_moves
+        old = genes[:, gene].astype(np.int64)
+        new = (old + shift) % self._limits[gene]
+        moved = codes[:, None] + (new - old) * self._weights[gene]
+        present = self.representative_of_code[moved] >= 0
+        return self.decode(moved.ravel()).reshape(*moved.shape, self.n_genes), present
+
+    @cached_property
+    def _neighbour_moves(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        moves = [(gene, shift) for gene, limit in enumerate(self.cardinalities) for shift in range(1, limit)]
+        gene, shift = np.array(moves, dtype=np.int64).T
+        return gene, shift

@@ -1,0 +1,144 @@
+"""The contract of a search strategy: ask for proposals, tell their results, `runs` searches side by side."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench_suite.benchmark import Evaluations
+from nasbench_suite.cards import Setting, strategy_cards
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.spaces.base import Genes, SearchSpace
+from nasbench_suite.strategies.reward import Reward
+
+Seed = int | np.random.SeedSequence
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """One architecture per run to evaluate next.
+
+    Attributes
+    ----------
+    genes
+        uint8 `[runs, n_genes]`.
+    epochs
+        Training epochs asked for, the same for all runs; None for full training.
+    search_seconds
+        Measured seconds that the strategy itself spent on each proposal, float64 `[runs]`; None if it
+        does not bill its work.
+    """
+
+    genes: Genes
+    epochs: int | None = None
+    search_seconds: NDArray[np.float64] | None = None
+
+
+class Strategy(ABC):
+    """`runs` independent searches, played in lock step.
+
+    A subclass with a card gets its hyperparameters from there; one without a card declares them as class
+    attributes with a default. Either way they are set as attributes before `setup` is called.
+
+    Parameters
+    ----------
+    space
+        The space to search.
+    runs
+        Number of independent searches.
+    seed
+        An integer or a `SeedSequence`; the same seed gives the same proposals.
+    reward
+        What to maximise, for example `valid - 0.02 * log(params_millions)`; the validation metric if empty.
+    hyperparameters
+        Values that replace those of the card.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When a hyperparameter is unknown, of the wrong type or out of range.
+    """
+
+    name: ClassVar[str] = ""
+    """The name of the strategy's card; empty for a class without one."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        runs: int = 1,
+        seed: Seed = 0,
+        reward: str = "",
+        **hyperparameters: Setting,
+    ):
+        if runs < 1:
+            raise NasbenchSuiteError(f"runs must be at least 1, not {runs}.")
+        self.space = space
+        self.runs = runs
+        self.reward = Reward(reward)
+        self.hyperparameters = resolve_hyperparameters(type(self), hyperparameters)
+        for key, value in self.hyperparameters.items():
+            setattr(self, key, value)
+        self.rng = np.random.default_rng(seed)
+        self.setup()
+
+    def setup(self) -> None:
+        """Prepare the state of all runs; called once, after the hyperparameters are set."""
+
+    @abstractmethod
+    def ask(self) -> Proposals:
+        """Propose one architecture per run."""
+
+    @abstractmethod
+    def tell(self, proposals: Proposals, evaluations: Evaluations) -> None:
+        """Take the results of the last proposals, one per run."""
+
+    def rewards(self, evaluations: Evaluations) -> NDArray[np.float64]:
+        """Return what to maximise, float64 `[runs]`; missing results are minus infinity."""
+        return self.reward(evaluations)
+
+    def state(self) -> dict[str, Any]:
+        """Return a deep copy of everything that changes, the random generator's state included."""
+        return copy.deepcopy({key: value for key, value in vars(self).items() if key != "space"})
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state()` of the same class and settings returned."""
+        vars(self).update(copy.deepcopy(dict(state)))
+
+
+def resolve_hyperparameters(cls: type, given: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Return all hyperparameters of a strategy class: the card's or the class's, replaced by those given.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When one is unknown, of the wrong type or out of range.
+    """
+    name = getattr(cls, "name", "")
+    label = name or cls.__name__
+    if name:
+        entries = strategy_cards()[name].hyperparameters
+        defaults = {key: entry.value for key, entry in entries.items()}
+    else:
+        entries = {}
+        defaults = _declared(cls)
+    for key in given:
+        if key not in defaults:
+            raise UnknownNameError(f"hyperparameter of {label} called", key, defaults)
+    checked = {key: entries[key].check(key, value) if key in entries else value for key, value in given.items()}
+    return {**defaults, **checked}
+
+
+def _declared(cls: type) -> dict[str, Setting]:
+    """Return the annotated class attributes with a plain default, base classes first."""
+    found: dict[str, Setting] = {}
+    for owner in reversed(cls.__mro__):
+        for key in vars(owner).get("__annotations__", {}):
+            value = vars(owner).get(key)
+            if key != "name" and isinstance(value, bool | int | float | str):
+                found[key] = value
+    return found

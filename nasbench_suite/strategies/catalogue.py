@@ -1,0 +1,97 @@
+"""Finds a strategy by the name of its card, or in a user's own file `FILE.py:CLASS`."""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+from nasbench_suite.cards import strategy_cards
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.strategies.base import Strategy
+from nasbench_suite.strategies.single_run import SideBySide, SingleRunStrategy
+
+StrategyClass = type[Strategy] | type[SingleRunStrategy]
+
+
+def strategy_names() -> list[str]:
+    """Return the names of all strategies that have a card."""
+    return sorted(strategy_cards())
+
+
+def get_strategy(spec: str) -> StrategyClass:
+    """Return the class of a strategy by the name of its card or as `FILE.py:CLASS`.
+
+    Raises
+    ------
+    UnknownNameError
+        When no card or no class has this name; the message lists the nearest names.
+    NasbenchSuiteError
+        When the file is absent, does not run, or the class is no strategy.
+    """
+    if ".py:" in spec:
+        return _from_file(spec)
+    if spec.endswith(".py"):
+        raise NasbenchSuiteError(f"{spec!r} names a file but no class; write {spec}:CLASS.")
+    cards = strategy_cards()
+    if spec not in cards:
+        raise UnknownNameError("strategy", spec, cards)
+    module, _, name = cards[spec].implementation.partition(":")
+    found: StrategyClass = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _from_file(spec: str) -> StrategyClass:
+    file, _, name = spec.rpartition(":")
+    path = Path(file).resolve()
+    if not path.is_file():
+        raise NasbenchSuiteError(f"there is no file {file}; --strategy takes a name or FILE.py:CLASS.")
+    module = _load_file(path)
+    found = getattr(module, name, None)
+    if found is None:
+        classes = [n for n, c in vars(module).items() if _is_strategy(c) and c.__module__ == module.__name__]
+        raise UnknownNameError(f"strategy class in {file} called", name, classes)
+    if not _is_strategy(found):
+        raise NasbenchSuiteError(f"{name} in {file} is no subclass of Strategy or SingleRunStrategy.")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise NasbenchSuiteError(f"{name} in {file} lacks {missing}; define it.")
+    return found  # type: ignore[no-any-return]  # checked above
+
+
+def _load_file(path: Path) -> ModuleType:
+    name = f"_user_strategy_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise NasbenchSuiteError(f"{path} cannot be loaded as Python.")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except Exception as problem:
+        del sys.modules[name]
+        raise NasbenchSuiteError(f"{path} does not run: {type(problem).__name__}: {problem}.") from problem
+    return module
+
+
+def _is_strategy(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Strategy | SingleRunStrategy)
+
+
+def constructor(cls: StrategyClass) -> Callable[..., Strategy]:
+    """Return what builds a lock-step strategy from a class of either kind."""
+    return partial(SideBySide, cls) if issubclass(cls, SingleRunStrategy) else cls
+
+
+def source_sha256(cls: StrategyClass) -> str:
+    """Return the SHA-256 of the file that defines the class, so that records tell which code made them."""
+    try:
+        return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
+    except (OSError, TypeError):
+        return "unknown"

@@ -1,0 +1,93 @@
+"""The shortest way to bring an algorithm: write one search, the suite plays as many as are asked for."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nasbench_suite.benchmark import Evaluations
+from nasbench_suite.cards import Setting
+from nasbench_suite.spaces.base import Genes, SearchSpace
+from nasbench_suite.strategies.base import Proposals, Seed, Strategy, resolve_hyperparameters
+
+
+class SingleRunStrategy(ABC):
+    """One search. Override `propose` and `observe`, and `setup` if there is state to prepare.
+
+    Hyperparameters are annotated class attributes with a default (`population: int = 20`); they can be
+    replaced with `--set population=50`. Use `self.rng`, never a global generator, and `self.space`.
+
+        class Climber(SingleRunStrategy):
+            best = None
+
+            def propose(self):
+                if self.best is None:
+                    return self.space.sample(self.rng, 1)[0]
+                return self.space.mutate(self.rng, self.best[1][None])[0]
+
+            def observe(self, genes, score):
+                if self.best is None or score > self.best[0]:
+                    self.best = (score, genes)
+    """
+
+    name: ClassVar[str] = ""
+
+    def __init__(self, space: SearchSpace, rng: np.random.Generator, hyperparameters: Mapping[str, Setting]):
+        self.space = space
+        self.rng = rng
+        for key, value in hyperparameters.items():
+            setattr(self, key, value)
+        self.setup()
+
+    def setup(self) -> None:
+        """Prepare the state of the search."""
+
+    @abstractmethod
+    def propose(self) -> Genes:
+        """Return the architecture to evaluate next: uint8 `[n_genes]`."""
+
+    @abstractmethod
+    def observe(self, genes: Genes, score: float) -> None:
+        """Take the result of the last proposal; larger is better, a missing result is minus infinity."""
+
+
+class SideBySide(Strategy):
+    """Plays many searches of a `SingleRunStrategy` class as one `Strategy`, each with its own generator."""
+
+    def __init__(
+        self,
+        single_run_class: type[SingleRunStrategy],
+        space: SearchSpace,
+        *,
+        runs: int = 1,
+        seed: Seed = 0,
+        reward: str = "",
+        **hyperparameters: Setting,
+    ):
+        super().__init__(space, runs=runs, seed=seed, reward=reward)
+        self.single_run_class = single_run_class
+        self.hyperparameters = resolve_hyperparameters(single_run_class, hyperparameters)
+        self.searches = [single_run_class(space, rng, self.hyperparameters) for rng in self.rng.spawn(runs)]
+
+    def ask(self) -> Proposals:
+        """Ask every search for its proposal."""
+        return Proposals(np.stack([np.asarray(search.propose()) for search in self.searches]))
+
+    def tell(self, proposals: Proposals, evaluations: Evaluations) -> None:
+        """Give every search its result."""
+        scores = self.rewards(evaluations).tolist()
+        for search, genes, score in zip(self.searches, proposals.genes.copy(), scores, strict=True):
+            search.observe(genes, score)
+
+    def state(self) -> dict[str, Any]:
+        """Return a deep copy of every search's attributes, the space excepted."""
+        return copy.deepcopy(
+            {"searches": [{k: v for k, v in vars(s).items() if k != "space"} for s in self.searches]}
+        )
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state()` returned."""
+        for search, saved in zip(self.searches, copy.deepcopy(state["searches"]), strict=True):
+            vars(search).update(saved)

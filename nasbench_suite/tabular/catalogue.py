@@ -1,0 +1,34 @@
+"""Finds a task's table: in the user's data folder, converted there on first use if a package ships it."""
+
+from pathlib import Path
+
+from nasbench_suite.benchmark import task_names
+from nasbench_suite.cards import datasheets
+from nasbench_suite.content import data_root
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.tabular.benchmark import TabularBenchmark
+from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
+from nasbench_suite.tabular.table import read_table, save_table
+
+
+def table_path(task: str) -> Path:
+    """Return where the converted table of a task lies, or will lie."""
+    return data_root() / "tables" / f"{task.replace('/', '-')}.h5"
+
+
+def open_task(task: str) -> TabularBenchmark:
+    """Open the table of a task, converting it first if a package ships it; see `load_benchmark`."""
+    benchmark, _, dataset = task.partition("/")
+    sheet = datasheets().get(benchmark)
+    if sheet is None or dataset not in sheet.tasks:
+        raise UnknownNameError("task", task, task_names())
+    path = table_path(task)
+    if not path.exists():
+        convert = PACKAGE_IMPORTERS.get(sheet.importer)
+        if convert is None:
+            raise NasbenchSuiteError(
+                f"the table of {task} is not here; import it from the official files "
+                f"(importer {sheet.importer})."
+            )
+        save_table(convert(sheet, task), path)
+    return TabularBenchmark(read_table(path))

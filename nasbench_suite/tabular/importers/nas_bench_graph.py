@@ -1,0 +1,116 @@
+"""NAS-Bench-Graph from the PyPI package `nas-bench-graph`: a pickle per data set, a record per cell.
+
+Each file is a dictionary from the benchmark's cell number (base ten: link pattern, then four operations in
+the nine-operation order, also for `proteins`) to `valid_perf`, `perf`, `latency` (s), `para` (millions).
+Values are means over three trainings; the light files keep no curves.
+"""
+
+import hashlib
+import math
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nasbench_suite.benchmark import Metric
+from nasbench_suite.cards import Datasheet
+from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.spaces import Genes, get_space
+from nasbench_suite.spaces.graph import OPERATIONS
+from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
+from nasbench_suite.tabular.table import Table, TableDescription, index_of
+
+PACKAGE = "nas-bench-graph"
+_FIELDS = {"valid": "valid_perf", "test": "perf", "latency_seconds": "latency", "params_millions": "para"}
+
+
+def from_package(sheet: Datasheet, task: str) -> Table:
+    """Read the table of `task` (`graph/cora`) from the installed package.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When the package is not installed.
+    DamagedFileError
+        When the file is not what the package publishes.
+    """
+    dataset = task.partition("/")[2]
+    path = _package_folder() / "light" / f"{dataset}.bench"
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise NasbenchSuiteError(f"{path} cannot be read; install {PACKAGE} again.") from problem
+    return read_light_file(content, path.name, sheet, task)
+
+
+def _package_folder() -> Path:
+    spec = find_spec("nas_bench_graph")  # found, not imported: nothing of the package runs
+    if spec is None or spec.origin is None:
+        raise NasbenchSuiteError(f"package {PACKAGE} is not installed; run: pip install {PACKAGE}")
+    return Path(spec.origin).parent
+
+
+def read_light_file(content: bytes, source: str, sheet: Datasheet, task: str) -> Table:
+    """Build the table of `task` from the bytes of one light file; see `from_package`."""
+    dataset = sheet.tasks[task.partition("/")[2]]
+    space = get_space(dataset.space)
+    records = read_pickle(content, source)
+    numbers = _check_records(records, source)
+    genes = _genes_of_numbers(numbers, dataset.space, source)
+    if not np.array_equal(space.canonical(genes), genes):
+        raise DamagedFileError(f"{source} has cells that are not canonical; use the official file.")
+    names = {"valid": dataset.valid, "test": dataset.test}
+    columns = {
+        names.get(column, column): np.array([float(records[n][key]) for n in numbers])[:, None, None]
+        for column, key in _FIELDS.items()
+    }
+    for name, values in columns.items():
+        if not np.isfinite(values).all():
+            raise DamagedFileError(f"{source} has {name} values that are not finite; use the official file.")
+    return Table(
+        description=TableDescription(
+            task=task,
+            space=space.name,
+            rows="class",
+            repeats=["mean of 3 trainings"],
+            licence=sheet.licence,
+            source=f"{PACKAGE} (PyPI), light/{source}",
+            source_version=metadata.version(PACKAGE),
+            source_sha256=hashlib.sha256(content).hexdigest(),
+            created_with=f"nasbench-suite {metadata.version('nasbench-suite')}",
+        ),
+        genes=genes,
+        index=index_of(space, genes, "class"),
+        epochs=np.zeros(0, dtype=np.int32),
+        metrics={name: Metric(name, **sheet.metrics[name].model_dump()) for name in columns},
+        columns=columns,
+    )
+
+
+def _check_records(records: Any, source: str) -> list[int]:
+    """Return the cell numbers in ascending order after checking that every record has its four numbers."""
+    wrong = DamagedFileError(f"{source} is no light file of NAS-Bench-Graph; use the official file.")
+    if not isinstance(records, dict) or not all(type(number) is int for number in records):
+        raise wrong
+    for record in records.values():
+        if not isinstance(record, dict) or not all(
+            isinstance(record.get(key), int | float) and math.isfinite(record[key])
+            for key in _FIELDS.values()
+        ):
+            raise wrong
+    return sorted(records)
+
+
+def _genes_of_numbers(numbers: list[int], space: str, source: str) -> Genes:
+    """Split the base-ten cell numbers into genes, translating operations to the space's own order."""
+    digits = np.array(numbers, dtype=np.int64)[:, None] // 10 ** np.arange(4, -1, -1) % 10
+    position = np.full(10, 255, dtype=np.uint8)
+    for place, operation in enumerate(OPERATIONS["graph"]):
+        if operation in OPERATIONS[space]:
+            position[place] = OPERATIONS[space].index(operation)
+    genes = np.concatenate([digits[:, :1].astype(np.uint8), position[digits[:, 1:]]], axis=1)
+    if not get_space(space).valid(genes).all() or max(numbers, default=0) >= 10**5:
+        raise DamagedFileError(f"{source} has cells that are not in space {space}; use the official file.")
+    return genes
