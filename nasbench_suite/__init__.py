@@ -20,9 +20,9 @@ if TYPE_CHECKING:
         task_names,
     )
     from nasbench_suite.errors import ArchitectureError, NasbenchSuiteError
-    from nasbench_suite.runs import Runs
     from nasbench_suite.jobs import search
     from nasbench_suite.loop import Budget
+    from nasbench_suite.runs import Runs
     from nasbench_suite.spaces import SearchSpace, get_space
     from nasbench_suite.strategies import Proposals, SingleRunStrategy, Strategy, get_strategy
 

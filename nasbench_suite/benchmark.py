@@ -88,11 +88,30 @@ class TestMetrics:
 class Benchmark(Protocol):
     """Anything that scores architectures: a table, a trained surrogate, or real training."""
 
-    id: str
-    space: SearchSpace
-    metrics: Mapping[str, Metric]
-    fidelities: Sequence[int]
-    repeats: int
+    @property
+    def id(self) -> str:
+        """Task name, `BENCHMARK/DATASET`."""
+        ...
+
+    @property
+    def space(self) -> SearchSpace:
+        """The space whose architectures are scored."""
+        ...
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """All metrics by name, test metrics included."""
+        ...
+
+    @property
+    def fidelities(self) -> Sequence[int]:
+        """Training epochs that can be asked for, ascending; empty if only full training can."""
+        ...
+
+    @property
+    def repeats(self) -> int:
+        """Number of trainings per architecture."""
+        ...
 
     def query(
         self,

@@ -6,6 +6,7 @@ names the file, the key and the line.
 
 import re
 import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -102,6 +103,22 @@ class StrategyCard(Card):
     hyperparameters: dict[str, Hyperparameter] = {}
     tuned_on: list[Text] = []
     deviations: list[Text]
+
+    def resolve(self, given: Mapping[str, Setting]) -> dict[str, Setting]:
+        """Return all hyperparameters, the card's values replaced by those given.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When one is unknown, of the wrong type or out of range.
+        """
+        for key in given:
+            if key not in self.hyperparameters:
+                raise UnknownNameError(f"hyperparameter of {self.name} called", key, self.hyperparameters)
+        return {
+            key: entry.check(key, given[key]) if key in given else entry.value
+            for key, entry in self.hyperparameters.items()
+        }
 
 
 class MetricEntry(Card):

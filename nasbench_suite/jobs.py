@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
@@ -17,17 +18,13 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from nasbench_suite.benchmark import Benchmark, Repeat, load_benchmark
-from nasbench_suite.cards import Setting, strategy_cards
+from nasbench_suite.cards import Setting
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.loop import Budget, Duplicates, play
 from nasbench_suite.runs import Runs
-from nasbench_suite.strategies.base import Strategy
-from nasbench_suite.strategies.catalogue import (
-    StrategyClass,
-    constructor,
-    get_strategy,
-    source_sha256,
-)
+from nasbench_suite.strategies.base import Strategy, resolve_hyperparameters
+from nasbench_suite.strategies.catalogue import StrategyClass, StrategySource, constructor, get_strategy
+from nasbench_suite.strategies.reward import Reward
 
 BLOCK_RUNS = 250
 """Runs of a block. Part of the definition of a result: changing it changes the random numbers."""
@@ -69,8 +66,19 @@ class Search:
         if self.seed < 0:
             raise NasbenchSuiteError(f"the seed must not be negative, not {self.seed}.")
 
-    def strategy_class(self) -> StrategyClass:
-        """Return the strategy's class."""
+    @cached_property
+    def source(self) -> StrategySource:
+        """What is known of the strategy without building it."""
+        return StrategySource.of(self.strategy)
+
+    @cached_property
+    def hyperparameters(self) -> dict[str, Setting]:
+        """All hyperparameters, those of the card or class replaced by the settings."""
+        if self.source.card is not None:
+            return self.source.card.resolve(self.settings)
+        return resolve_hyperparameters(self._strategy_class(), self.settings)
+
+    def _strategy_class(self) -> StrategyClass:
         return get_strategy(self.strategy) if isinstance(self.strategy, str) else self.strategy
 
     def load(self) -> Benchmark:
@@ -78,13 +86,25 @@ class Search:
         return load_benchmark(self.benchmark) if isinstance(self.benchmark, str) else self.benchmark
 
     def check(self) -> None:
-        """Build everything once, so that a mistake is reported before any work starts."""
+        """Report a mistake before any work starts; does not import a strategy that has a card."""
         benchmark = self.load()
-        strategy = self._build(benchmark, runs=1, seed=np.random.SeedSequence(0))
-        benchmark.query(benchmark.space.sample(np.random.default_rng(0), 1), info=strategy.reward.metrics)
+        self.hyperparameters  # noqa: B018  # resolving them is the check
+        if self.source.card is None:
+            self.build(benchmark, runs=1, seed=np.random.SeedSequence(0))
+        wanted = Reward(self.reward).metrics
+        repeat: Repeat = np.random.default_rng(0) if self.repeat == "random" else self.repeat
+        answer = benchmark.query(
+            benchmark.space.sample(np.random.default_rng(0), 1), repeat=repeat, info=wanted
+        )
+        if self.budget.seconds is not None and answer.seconds is None:
+            raise NasbenchSuiteError(
+                f"{benchmark.id} records no training time, so a budget in seconds has no meaning there; "
+                "give a number of evaluations."
+            )
 
-    def _build(self, benchmark: Benchmark, runs: int, seed: np.random.SeedSequence) -> Strategy:
-        build = constructor(self.strategy_class())
+    def build(self, benchmark: Benchmark, runs: int, seed: np.random.SeedSequence) -> Strategy:
+        """Return the strategy object that plays `runs` runs."""
+        build = constructor(self._strategy_class())
         return build(benchmark.space, runs=runs, seed=seed, reward=self.reward, **self.settings)
 
     def blocks(self) -> list["Block"]:
@@ -111,16 +131,16 @@ class Block:
         place = (zlib.crc32(task.encode()), self.number)
         return np.random.SeedSequence(self.search.seed, spawn_key=place).spawn(2)
 
-    def request(self, benchmark: Benchmark, strategy: Strategy) -> dict[str, Any]:
+    def request(self, benchmark: Benchmark) -> dict[str, Any]:
         """Return everything that determines the result, as JSON values."""
-        search, cls = self.search, self.search.strategy_class()
+        search = self.search
         table = getattr(benchmark, "table", None)
         return {
             "task": benchmark.id,
             "table_sha256": table.sha256 if table is not None else "",
-            "strategy": cls.name or cls.__name__,
-            "strategy_sha256": source_sha256(cls),
-            "hyperparameters": dict(strategy.hyperparameters),
+            "strategy": search.source.name,
+            "strategy_sha256": search.source.sha256(),
+            "hyperparameters": search.hyperparameters,
             "reward": search.reward,
             "budget": asdict(search.budget),
             "duplicates": search.duplicates,
@@ -135,23 +155,18 @@ class Block:
         search = self.search
         benchmark = search.load()
         seed, noise_seed = self.seeds(benchmark.id)
-        strategy = search._build(benchmark, self.runs, seed)
-        request = self.request(benchmark, strategy)
+        request = self.request(benchmark)
         stored = self._stored(request)
         if stored is not None:
             return stored
-        repeat: Repeat
-        if search.repeat == "random":
-            repeat = np.random.default_rng(noise_seed)
-        else:
-            repeat = search.repeat
+        repeat: Repeat = np.random.default_rng(noise_seed) if search.repeat == "random" else search.repeat
         runs = play(
-            strategy,
+            search.build(benchmark, self.runs, seed),
             benchmark,
             search.budget,
             duplicates=search.duplicates,
             repeat=repeat,
-            request={**request, "made_with": made_with(search.strategy_class())},
+            request={**request, "made_with": made_with(search.source)},
         )
         if self.path is not None:
             runs.save(self.path)
@@ -168,13 +183,12 @@ class Block:
         return runs if {key: runs.request.get(key) for key in asked} == asked else None
 
 
-def made_with(cls: StrategyClass) -> dict[str, str]:
+def made_with(source: StrategySource) -> dict[str, str]:
     """Return the versions of what a result depends on."""
     versions = {"python": python_version()}
     for package in ("nasbench-suite", "numpy"):
         versions[package] = metadata.version(package)
-    card = strategy_cards().get(cls.name)
-    if card is not None and card.learns_on == "torch":
+    if source.card is not None and source.card.learns_on == "torch":
         versions["torch"] = metadata.version("torch")
     return versions
 
@@ -279,4 +293,3 @@ def search(
 def in_folder(blocks: Iterable[Block], folder: Path) -> list[Block]:
     """Return the blocks with their records kept in `folder`."""
     return [replace(block, path=folder / f"block-{block.number:04d}.h5") for block in blocks]
-

@@ -174,13 +174,14 @@ class Runs:
 
     @staticmethod
     def concatenate(blocks: "Sequence[Runs]") -> "Runs":
-        """Join blocks of one search along the run axis; the request is the first block's without its block."""
+        """Join the blocks of one search along the run axis."""
         steps = max(block.valid.shape[1] for block in blocks)
         padded = [block._padded(steps) for block in blocks]
         request = {key: value for key, value in blocks[0].request.items() if key != "block"}
         request["runs"] = sum(len(block.length) for block in blocks)
         arrays = {
-            name: np.concatenate([getattr(block, name) for block in padded]) for name, _ in padded[0]._arrays()
+            name: np.concatenate([getattr(block, name) for block in padded])
+            for name, _ in padded[0]._arrays()
         }
         return Runs(request=request, **arrays)
 
@@ -189,7 +190,7 @@ class Runs:
         if missing == 0:
             return self
         fill = {"valid": np.nan, "seconds": np.nan, "search_seconds": np.nan}
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for name, array in self._arrays():
             if name == "length":
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -25,7 +25,15 @@ from nasbench_suite.leaderboards.outcomes import (
     seconds_grid,
 )
 from nasbench_suite.leaderboards.rules import Entry, Rules
-from nasbench_suite.leaderboards.statistics import Curve, Estimate, Reached, Summary, mean_ranks, summarise
+from nasbench_suite.leaderboards.statistics import (
+    Curve,
+    Estimate,
+    Reached,
+    Summary,
+    mean_ranks,
+    rank_correlation,
+    summarise,
+)
 from nasbench_suite.storage import write_whole
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 
@@ -33,6 +41,9 @@ FORMAT = "nasbench-suite board"
 SCHEMA = 1
 RESULTS = "results.h5"
 _LONGEST_CLOCK_STEPS = 100
+_FEWEST_FOR_CORRELATION = 5
+
+RegretName = Literal["test_regret", "valid_regret"]
 
 
 @dataclass(frozen=True)
@@ -68,12 +79,30 @@ class Board:
         """Strategy labels in the order of the rules."""
         return [entry.name for entry in self.rules.strategies]
 
-    def ranks(self) -> dict[str, float]:
-        """Return the mean rank over tasks of every strategy, by mean test regret."""
-        regrets = [
-            [self.summaries[task][label].test_regret.mean for task in self.rules.tasks] for label in self.labels
-        ]
-        return dict(zip(self.labels, mean_ranks(np.array(regrets)).tolist(), strict=True))
+    def ranks(self, by: RegretName = "test_regret") -> dict[str, float]:
+        """Return the mean rank over tasks of every strategy, by mean regret."""
+        return dict(zip(self.labels, mean_ranks(self._regrets(by)).tolist(), strict=True))
+
+    def misled(self) -> list[str]:
+        """Return the tasks on which better validation goes with worse test over the strategies.
+
+        That is where the rank correlation (Spearman) between the strategies' mean validation and test
+        regrets is negative; it takes at least five strategies to mean anything.
+        """
+        if len(self.labels) < _FEWEST_FOR_CORRELATION:
+            return []
+        test, valid = self._regrets("test_regret"), self._regrets("valid_regret")
+        correlations = [rank_correlation(test[:, t], valid[:, t]) for t in range(len(self.rules.tasks))]
+        return [task for task, r in zip(self.rules.tasks, correlations, strict=True) if r < 0]
+
+    def _regrets(self, name: RegretName) -> NDArray[np.float64]:
+        """Return mean regrets, float64 `[strategies, tasks]`."""
+        return np.array(
+            [
+                [getattr(self.summaries[task][label], name).mean for task in self.rules.tasks]
+                for label in self.labels
+            ]
+        )
 
     def by_rank(self) -> list[str]:
         """Return the labels, best mean rank first."""
@@ -88,10 +117,17 @@ class Board:
 
     def as_data(self) -> dict[str, Any]:
         """Return tables and ranks as plain JSON values; infinity and NaN become null."""
-        ranks = self.ranks()
+        ranks, valid_ranks = self.ranks(), self.ranks(by="valid_regret")
         return {
             "title": self.rules.title,
-            "ranking": [{"strategy": label, "mean_rank": ranks[label]} for label in self.by_rank()],
+            "ranking": [
+                {
+                    "strategy": label,
+                    "rank_by_test_regret": ranks[label],
+                    "rank_by_valid_regret": valid_ranks[label],
+                }
+                for label in self.by_rank()
+            ],
             "tasks": {
                 task: {
                     "metric": self.units[task],
@@ -163,6 +199,7 @@ def run_board(
             ]
             summaries[task][entry.name] = summarise(
                 Outcomes.concatenate(of_search),
+                best_test=references[task].best_test,
                 confidence=rules.confidence,
                 resamples=rules.resamples,
                 seed=rules.seed,
@@ -230,7 +267,7 @@ def _seconds_grid(rules: Rules, benchmark: TabularBenchmark) -> NDArray[np.float
 def _versions(rules: Rules, tasks: dict[str, TabularBenchmark], folder: Path) -> dict[str, str]:
     versions: dict[str, str] = {}
     for entry in rules.strategies:
-        versions |= made_with(rules.search(entry, rules.tasks[0], folder).strategy_class())
+        versions |= made_with(rules.search(entry, rules.tasks[0], folder).source)
     return versions | {f"table {task}": benchmark.table.sha256 for task, benchmark in tasks.items()}
 
 

@@ -102,7 +102,9 @@ class Outcomes:
     def concatenate(blocks: "list[Outcomes]") -> "Outcomes":
         """Join the outcomes of the blocks of one search."""
         names = [f.name for f in fields(Outcomes)]
-        return Outcomes(**{name: np.concatenate([getattr(block, name) for block in blocks]) for name in names})
+        return Outcomes(
+            **{name: np.concatenate([getattr(block, name) for block in blocks]) for name in names}
+        )
 
 
 def evaluation_grid(budget: Budget, most: int) -> NDArray[np.int64]:
@@ -183,6 +185,9 @@ def _read_at(values: _Values, axis: NDArray[np.number], grid: NDArray[np.number]
 
     NaN before the first step; the last value goes on beyond the last.
     """
+    if len(axis) and (axis == axis[0]).all():  # all runs have the same axis, as with a budget of evaluations
+        step = np.searchsorted(axis[0], grid, side="right") - 1
+        return np.where(step >= 0, values[:, step], np.nan)
     columns = []
     for row, places in zip(values, axis, strict=True):
         step = np.searchsorted(places, grid, side="right") - 1

@@ -6,7 +6,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from nasbench_suite.cards import Card, Setting, Text, read_card
-from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.content import content_root
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.jobs import RepeatChoice, Search
 from nasbench_suite.loop import Budget, Duplicates, Overshoot
 
@@ -31,7 +32,7 @@ class Entry(Card):
     strategy: Text
     label: str = ""
     runs: Positive | None = None
-    settings: dict[str, Setting] = {}
+    settings: dict[str, Setting] = Field(default_factory=dict)
     reward: str = ""
 
     @property
@@ -121,5 +122,31 @@ def read_rules(folder: Path) -> Rules:
     """
     path = folder / "rules.toml" if folder.is_dir() else folder
     if not path.is_file():
-        raise NasbenchSuiteError(f"there is no {path}; give the folder of a leaderboard, with its rules.toml.")
+        raise NasbenchSuiteError(
+            f"there is no {path}; give the folder of a leaderboard, with its rules.toml."
+        )
     return read_card(path, Rules)
+
+
+def leaderboard_folders() -> dict[str, Path]:
+    """Return the folder of every leaderboard of the suite by name."""
+    found = sorted((content_root() / "leaderboards").glob("*/rules.toml"))
+    return {path.parent.name: path.parent for path in found}
+
+
+def find_leaderboard(place: str) -> Path:
+    """Return the folder of a leaderboard given by path or by name.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is neither; the message lists the nearest names.
+    """
+    if (Path(place) / "rules.toml").is_file():
+        return Path(place)
+    known = leaderboard_folders()
+    if place in known:
+        return known[place]
+    if Path(place).is_dir():
+        raise NasbenchSuiteError(f"there is no rules.toml in {place}; write one or give another folder.")
+    raise UnknownNameError("leaderboard", place, known)

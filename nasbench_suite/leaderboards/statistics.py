@@ -64,16 +64,19 @@ class Summary:
     seconds_curve: Curve
 
 
-def summarise(outcomes: Outcomes, *, confidence: float, resamples: int, seed: int) -> Summary:
-    """Return the summary of one strategy on one task."""
+def summarise(
+    outcomes: Outcomes, *, best_test: float, confidence: float, resamples: int, seed: int
+) -> Summary:
+    """Return the summary of one strategy on one task, regrets measured against `best_test`."""
 
     def estimate(values: _Values) -> Estimate:
         return estimate_mean(values, confidence=confidence, resamples=resamples, seed=seed)
 
+    test = estimate(outcomes.test)
     return Summary(
         runs=len(outcomes.test),
-        test=estimate(outcomes.test),
-        test_regret=estimate(outcomes.test_regret),
+        test=test,
+        test_regret=_as_regret(test, best_test),
         valid_regret=estimate(outcomes.valid_regret),
         top=reached(outcomes.to_top),
         optimum=reached(outcomes.to_optimum),
@@ -81,6 +84,12 @@ def summarise(outcomes: Outcomes, *, confidence: float, resamples: int, seed: in
         valid_regret_curve=curve(outcomes.valid_regret_at, confidence),
         seconds_curve=curve(outcomes.test_regret_at_seconds, confidence),
     )
+
+
+def _as_regret(test: Estimate, best: float) -> Estimate:
+    """Return the estimate of the distance to `best`, a shift (and mirror) of the estimate of the value."""
+    ends = sorted((abs(best - test.low), abs(best - test.high)))
+    return Estimate(abs(best - test.mean), test.sd, *ends)
 
 
 def estimate_mean(values: _Values, *, confidence: float, resamples: int, seed: int) -> Estimate:
@@ -136,3 +145,10 @@ def mean_ranks(regrets: _Values) -> _Values:
     """
     ranks: _Values = stats.rankdata(regrets, axis=0, nan_policy="omit")
     return np.asarray(ranks.mean(axis=1))
+
+
+def rank_correlation(a: _Values, b: _Values) -> float:
+    """Return Spearman's rank correlation; NaN where one of the two is constant."""
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan")
+    return float(stats.spearmanr(a, b).statistic)

@@ -64,9 +64,10 @@ class SearchSpace(ABC):
         """
 
     def neighbours(self, genes: Genes) -> Genes:
-        """Return all architectures at distance one of the single row `genes` (`[n_genes]` or `[1, n_genes]`)."""
+        """Return all architectures at distance one of the single row `genes`: `[k, n_genes]`."""
         neighbours, present = self.neighbourhoods(np.reshape(genes, (1, self.n_genes)))
-        return neighbours[0][present[0]]
+        found: Genes = neighbours[0][present[0]]
+        return found
 
     @abstractmethod
     def valid(self, genes: Genes) -> NDArray[np.bool_]:

@@ -54,7 +54,7 @@ class GraphSpace(CategoricalSpace):
         self._skip = self.operations.index("skip")
 
     def _representatives(self) -> NDArray[np.int32]:
-        """Number every class by the benchmark's own representative.
+        """Find the benchmark's own representative of every class.
 
         A `skip` layer that changes nothing moves to the front of the tree, where it is the input under
         another name; then the tree takes its listed pattern and, among the numberings that give this

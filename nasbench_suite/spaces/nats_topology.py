@@ -99,10 +99,10 @@ class NatsTopologySpace(CategoricalSpace):
                     f"write operation~{source}."
                 )
             if found.group(1) not in OPERATIONS:
-                raise ArchitectureError(
-                    f"character {at} of {text!r}: "
-                    f"{UnknownNameError(f'operation of space {self.name!r} called', found.group(1), OPERATIONS)}"
+                unknown = UnknownNameError(
+                    f"operation of space {self.name!r} called", found.group(1), OPERATIONS
                 )
+                raise ArchitectureError(f"character {at} of {text!r}: {unknown}")
             genes.append(OPERATIONS.index(found.group(1)))
             place = at
         return genes
@@ -110,7 +110,8 @@ class NatsTopologySpace(CategoricalSpace):
     def _from_index(self, index: int) -> Genes:
         if index >= self.n_codes:
             raise ArchitectureError(f"index {index} is out of range; cells are numbered 0 to 15624.")
-        return self.decode(self.code_of_index[[index]])[0]
+        row: Genes = self.decode(self.code_of_index[[index]])[0]
+        return row
 
     def format(self, genes: Genes) -> list[str]:
         """Write every row as `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`."""

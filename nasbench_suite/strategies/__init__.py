@@ -1,4 +1,4 @@
-"""Search strategies, one file each, named after the strategy; their settings stand in `strategies/NAME.toml`."""
+"""Search strategies, one file each, named after it; their settings stand in `strategies/NAME.toml`."""
 
 from nasbench_suite.strategies.base import Proposals, Strategy
 from nasbench_suite.strategies.catalogue import get_strategy, strategy_names

@@ -86,7 +86,7 @@ class Strategy(ABC):
         self.rng = np.random.default_rng(seed)
         self.setup()
 
-    def setup(self) -> None:
+    def setup(self) -> None:  # noqa: B027  # optional
         """Prepare the state of all runs; called once, after the hyperparameters are set."""
 
     @abstractmethod
@@ -119,18 +119,19 @@ def resolve_hyperparameters(cls: type, given: Mapping[str, Setting]) -> dict[str
         When one is unknown, of the wrong type or out of range.
     """
     name = getattr(cls, "name", "")
-    label = name or cls.__name__
     if name:
-        entries = strategy_cards()[name].hyperparameters
-        defaults = {key: entry.value for key, entry in entries.items()}
-    else:
-        entries = {}
-        defaults = _declared(cls)
-    for key in given:
+        return strategy_cards()[name].resolve(given)
+    defaults = _declared(cls)
+    for key, value in given.items():
         if key not in defaults:
-            raise UnknownNameError(f"hyperparameter of {label} called", key, defaults)
-    checked = {key: entries[key].check(key, value) if key in entries else value for key, value in given.items()}
-    return {**defaults, **checked}
+            raise UnknownNameError(f"hyperparameter of {cls.__name__} called", key, defaults)
+        if type(value) is not type(defaults[key]) and not (
+            isinstance(defaults[key], float) and type(value) is int
+        ):
+            raise NasbenchSuiteError(
+                f"hyperparameter {key} of {cls.__name__} is a {type(defaults[key]).__name__}, not {value!r}."
+            )
+    return {**defaults, **given}
 
 
 def _declared(cls: type) -> dict[str, Setting]:

@@ -6,11 +6,12 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from nasbench_suite.cards import strategy_cards
+from nasbench_suite.cards import StrategyCard, strategy_cards
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.strategies.base import Strategy
 from nasbench_suite.strategies.single_run import SideBySide, SingleRunStrategy
@@ -89,9 +90,41 @@ def constructor(cls: StrategyClass) -> Callable[..., Strategy]:
     return partial(SideBySide, cls) if issubclass(cls, SingleRunStrategy) else cls
 
 
-def source_sha256(cls: StrategyClass) -> str:
-    """Return the SHA-256 of the file that defines the class, so that records tell which code made them."""
-    try:
-        return hashlib.sha256(Path(inspect.getfile(cls)).read_bytes()).hexdigest()
-    except (OSError, TypeError):
-        return "unknown"
+@dataclass(frozen=True)
+class StrategySource:
+    """What is known of a strategy without building it; of one with a card, without importing it.
+
+    Attributes
+    ----------
+    name
+        Name of the card, or of the class without one.
+    path
+        The file that defines the class; None for a class typed at a prompt.
+    card
+        The strategy's card, if it has one.
+    """
+
+    name: str
+    path: Path | None
+    card: StrategyCard | None
+
+    @classmethod
+    def of(cls, strategy: str | StrategyClass) -> "StrategySource":
+        """Return the source of a strategy given by name, as `FILE.py:CLASS`, or as a class."""
+        cards = strategy_cards()
+        if isinstance(strategy, str) and strategy in cards:
+            card = cards[strategy]
+            found = importlib.util.find_spec(card.implementation.partition(":")[0])
+            return cls(strategy, Path(found.origin) if found and found.origin else None, card)
+        found_class = get_strategy(strategy) if isinstance(strategy, str) else strategy
+        try:
+            path = Path(inspect.getfile(found_class))
+        except (OSError, TypeError):
+            path = None
+        return cls(found_class.name or found_class.__name__, path, cards.get(found_class.name))
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the defining file, so that records tell which code made them."""
+        if self.path is None or not self.path.is_file():
+            return "unknown"
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from nasbench_suite.benchmark import Evaluations
 from nasbench_suite.strategies.base import Proposals, Strategy
 
-_Logits = NDArray[np.float64]
+_Values = NDArray[np.float64]
 
 
 class Reinforce(Strategy):
-    """Logits `[runs, genes, values]` climb the log-likelihood of what was better than a moving average.
+    """Logits climb the log-likelihood of what was better than a moving average.
 
-    The moving average is corrected for its start (divided by `1 - momentum^t`) and takes in the reward
-    before the advantage is formed, as the published code does.
+    Arrays are `[values, runs, genes]`: with the values first, sums over them run along whole vectors. The
+    moving average is corrected for its start (divided by `1 - momentum^t`) and takes in the reward before
+    the advantage is formed, as the published code does.
     """
 
     name = "reinforce"
@@ -30,11 +31,14 @@ class Reinforce(Strategy):
     adam_epsilon: float
 
     def setup(self) -> None:
-        """Draw the initial logits; values a gene does not have stay at minus infinity."""
+        """Draw the initial logits; values that a gene does not have stay at minus infinity."""
         cardinalities = np.array(self.space.cardinalities)
-        shape = (self.runs, self.space.n_genes, int(cardinalities.max()))
-        self._exists = np.arange(shape[2]) < cardinalities[:, None]
+        shape = (int(cardinalities.max()), self.runs, self.space.n_genes)
+        self._values = np.arange(shape[0], dtype=np.uint8)[:, None, None]
         self._logits = self.initial_deviation * self.rng.standard_normal(shape)
+        self._logits[np.broadcast_to(self._values >= cardinalities, shape)] = -np.inf
+        self._last_value = cardinalities - 1
+        self._policy = self._softmax()
         self._first_moment = np.zeros(shape)
         self._second_moment = np.zeros(shape)
         self._average = np.zeros(self.runs)
@@ -42,23 +46,22 @@ class Reinforce(Strategy):
 
     def ask(self) -> Proposals:
         """Draw one architecture per run from the policy, again where it is invalid."""
-        cumulative = self.probabilities().cumsum(axis=2)
+        cumulative = self._policy.cumsum(axis=0)
+        total = cumulative[-1]
         genes = np.zeros((self.runs, self.space.n_genes), dtype=np.uint8)
         rows = np.arange(self.runs)
         while rows.size:
-            drawn = self.rng.random((len(rows), self.space.n_genes, 1))
-            genes[rows] = (cumulative[rows] < drawn * cumulative[rows, :, -1:]).sum(axis=2)
+            drawn = self.rng.random((len(rows), self.space.n_genes)) * total[rows]
+            genes[rows] = np.minimum((cumulative[:, rows] <= drawn).sum(axis=0), self._last_value)
             rows = rows[~self.space.valid(genes[rows])]
         return Proposals(genes)
 
-    def probabilities(self) -> _Logits:
+    def probabilities(self) -> _Values:
         """Return the policy of every run, float64 `[runs, genes, values]`."""
-        logits = np.where(self._exists, self._logits, -np.inf)
-        weights = np.exp(logits - logits.max(axis=2, keepdims=True))
-        return weights / weights.sum(axis=2, keepdims=True)
+        return np.ascontiguousarray(np.moveaxis(self._policy, 0, 2))
 
     def tell(self, proposals: Proposals, evaluations: Evaluations) -> None:
-        """Take one Adam step on `-advantage * log p(proposal)`; a missing result leaves its run alone."""
+        """Take one Adam step on `-advantage * log p(proposal)`; nothing is learnt from a missing result."""
         self._steps += 1
         reward = self.rewards(evaluations) * self.reward_scale
         told = np.isfinite(reward)
@@ -68,10 +71,16 @@ class Reinforce(Strategy):
         self._average = np.where(told, moved, self._average)
         baseline = self._average / (1 - momentum**self._steps)
         advantage = np.where(told, reward - baseline, 0.0)
-        chosen = proposals.genes[:, :, None] == np.arange(self._logits.shape[2])
-        self._adam_step(advantage[:, None, None] * (self.probabilities() - chosen))
+        chosen = proposals.genes == self._values
+        self._adam_step(advantage[:, None] * (self._policy - chosen))
+        self._policy = self._softmax()
 
-    def _adam_step(self, gradient: _Logits) -> None:
+    def _softmax(self) -> _Values:
+        weights = np.exp(self._logits - self._logits.max(axis=0))
+        policy: _Values = weights / weights.sum(axis=0)
+        return policy
+
+    def _adam_step(self, gradient: _Values) -> None:
         """Adam (Kingma and Ba 2015, Algorithm 1), all runs at once."""
         beta1, beta2 = self.adam_beta1, self.adam_beta2
         self._first_moment += (1 - beta1) * (gradient - self._first_moment)

@@ -52,7 +52,9 @@ class Reward:
             raise NasbenchSuiteError(f"reward {formula!r} is no formula: {problem.msg}.") from problem
         names = self._check(tree)
         if "valid" not in names:
-            raise NasbenchSuiteError(f"reward {formula!r} does not use valid, the metric that is searched for.")
+            raise NasbenchSuiteError(
+                f"reward {formula!r} does not use valid, the metric that is searched for."
+            )
         self.metrics = tuple(sorted(names - {"valid"}))
 
     def __call__(self, evaluations: Evaluations) -> _Values:

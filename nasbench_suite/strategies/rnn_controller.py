@@ -144,7 +144,9 @@ def _mean_where(values: NDArray[np.float64], where: NDArray[np.bool_]) -> NDArra
     """Average each row over the marked entries; NaN where there are none."""
     count = where.sum(axis=1)
     total = np.where(where, values, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    mean = np.full(len(values), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 @contextmanager

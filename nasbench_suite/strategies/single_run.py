@@ -41,7 +41,7 @@ class SingleRunStrategy(ABC):
             setattr(self, key, value)
         self.setup()
 
-    def setup(self) -> None:
+    def setup(self) -> None:  # noqa: B027  # optional
         """Prepare the state of the search."""
 
     @abstractmethod

@@ -3,4 +3,4 @@
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.table import Table, TableDescription
 
-__all__ = ["TabularBenchmark", "Table", "TableDescription"]
+__all__ = ["Table", "TableDescription", "TabularBenchmark"]

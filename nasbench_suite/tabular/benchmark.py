@@ -133,7 +133,7 @@ class TabularBenchmark:
         return self._column(self.valid_metric, -1, "mean")[0]
 
     def test_column(self) -> _Column:
-        """Return the mean, fully trained test result of every row, float64 `[rows]`; for leaderboards only."""
+        """Return the mean, fully trained test result of every row, `[rows]`; for leaderboards only."""
         return self._column(self.test_metric, -1, "mean")[0]
 
     def _column(self, name: str, at: int, repeat: str | int) -> tuple[_Column, bool]:

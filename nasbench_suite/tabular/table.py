@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nasbench_suite.benchmark import Direction, Metric, Role
+from nasbench_suite.benchmark import Metric, Role
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.spaces import CategoricalSpace, Codes, Genes, SearchSpace, get_space
 from nasbench_suite.storage import write_whole
@@ -225,7 +225,8 @@ def _digest(description: str, table: Table) -> str:
     for name in sorted(table.metrics):
         metric = table.metrics[name]
         digest.update(f"{name}|{metric.unit}|{metric.direction}|{metric.role}|{metric.description}".encode())
-    arrays = [table.genes, table.index, table.epochs, *(table.columns[n] for n in sorted(table.columns))]
+    arrays: list[NDArray[Any]] = [table.genes, table.index, table.epochs]
+    arrays += [table.columns[name] for name in sorted(table.columns)]
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
@@ -246,14 +247,3 @@ def check_index(table: Table) -> None:
             f"the index of table {table.description.task} disagrees with its genes; delete the table and it "
             "will be made again from its source."
         )
-
-
-__all__ = [
-    "Direction",
-    "Table",
-    "TableDescription",
-    "check_index",
-    "index_of",
-    "read_table",
-    "save_table",
-]

@@ -1,0 +1,55 @@
+# Two commands do everything on a fresh machine with Python 3.11+: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-slow check format bench board wheel clean help
+
+help:            ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime  ## play the leaderboard over NAS-Bench-Graph's nine graphs (results/nas-bench-graph)
+	$(BIN)/nasbench-suite leaderboard run leaderboards/nas-bench-graph --out results/nas-bench-graph
+
+test: $(VENV)/.dev  ## the test suite, on two processes
+	$(BIN)/python -m pytest -n 2 -q
+
+test-slow: $(VENV)/.dev  ## the real-data checks that take a minute or more
+	$(BIN)/python -m pytest -n 2 -q -m slow --override-ini "addopts=--strict-markers --benchmark-skip -ra"
+
+check: $(VENV)/.dev  ## lint, format, types, cards; warnings are errors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/nasbench-suite check
+
+format: $(VENV)/.dev  ## mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## measure speed and print the table of the README
+	mkdir -p results
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=results/bench.json -q \
+	  --override-ini "addopts=--strict-markers"
+	$(BIN)/python tests/benchmarks/report.py results/bench.json
+
+board: $(VENV)/.runtime  ## play the published board again, in place
+	$(BIN)/nasbench-suite leaderboard run leaderboards/nas-bench-graph
+
+wheel: $(VENV)/.dev  ## build a wheel with the content folders in it
+	$(BIN)/python -m hatchling build -t wheel
+
+clean:           ## remove what the commands above made
+	rm -rf $(VENV) results dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.runtime: pyproject.toml constraints.txt hatch_build.py
+	$(PYTHON) -c 'import sys; sys.exit("nasbench-suite needs Python 3.11 or newer; run: make PYTHON=python3.12 demo" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade 'pip>=25.1'
+	$(PIP) --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(PIP) --constraint constraints.txt --group dev
+	touch $@

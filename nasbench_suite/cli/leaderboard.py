@@ -1,0 +1,128 @@
+"""`nasbench-suite leaderboard`: play a board, write its pages."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nasbench_suite.cli.output import (
+    Jobs,
+    Json,
+    Quiet,
+    interruptible,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
+from nasbench_suite.leaderboards.rules import find_leaderboard, read_rules
+from nasbench_suite.workers import available_cores, workers
+
+if TYPE_CHECKING:  # SciPy and matplotlib load when a board is played or drawn, not for --help
+    from nasbench_suite.leaderboards.board import Board
+
+app = typer.Typer(help="Play a leaderboard by its rules, and write its pages.", no_args_is_help=True)
+
+_RECORDS = "runs"
+
+
+@app.command()
+def run(
+    folder: str = typer.Argument(metavar="DIR", help="Folder with rules.toml, or the name of a leaderboard."),
+    out: Path | None = typer.Option(None, help="Folder for results and pages; DIR without it."),
+    jobs: int = Jobs,
+    as_json: bool = Json,
+    quiet: bool = Quiet,
+) -> None:
+    """Play all searches that the rules ask for and write board.md, board.html and figures.
+
+    An interrupted board continues where it stopped when the same command is given again. Played into
+    another folder (--out), the board is compared with the one in DIR.
+
+    Examples
+    --------
+        nasbench-suite leaderboard run leaderboards/nas-bench-graph --out results/nas-bench-graph
+
+        nasbench-suite leaderboard run my-board --jobs 4
+    """
+    from nasbench_suite.leaderboards.board import RESULTS, load_board, run_board, save_board
+    from nasbench_suite.leaderboards.render import write_pages
+
+    home = find_leaderboard(folder)
+    rules = read_rules(home)
+    target = out or home
+    kept = f"finished blocks are in {target / _RECORDS}; give the same command to continue."
+    with (
+        interruptible(kept),
+        progress(rules.title, quiet) as advance,
+        workers(jobs or available_cores()) as executor,
+    ):
+        board = run_board(rules, home, target / _RECORDS, executor=executor, progress=advance)
+    save_board(board, target / RESULTS)
+    pages = write_pages(board, target, home.name)
+    _print_board(board, as_json)
+    if out is not None and (home / RESULTS).is_file():
+        note(_comparison(board, load_board(home / RESULTS), home))
+    note(f"page: {next(page for page in pages if page.suffix == '.html')}")
+
+
+@app.command()
+def render(
+    folder: str = typer.Argument(metavar="DIR", help="Folder of a board that was played."),
+    as_json: bool = Json,
+) -> None:
+    """Write the pages of a board again from its kept results, without playing.
+
+    Example:
+
+        nasbench-suite leaderboard render leaderboards/nas-bench-graph
+    """
+    from nasbench_suite.leaderboards.board import RESULTS, load_board
+    from nasbench_suite.leaderboards.render import write_pages
+
+    home = find_leaderboard(folder)
+    board = load_board(home / RESULTS)
+    pages = write_pages(board, home, home.name)
+    _print_board(board, as_json)
+    note(f"page: {next(page for page in pages if page.suffix == '.html')}")
+
+
+def _print_board(board: "Board", as_json: bool) -> None:
+    from nasbench_suite.leaderboards.render import percent
+
+    if as_json:
+        print_json(board.as_data())
+        return
+    ranks, valid_ranks = board.ranks(), board.ranks(by="valid_regret")
+    headings = ["strategy", "rank", "rank (valid)", *(task.partition("/")[2] for task in board.rules.tasks)]
+    rows = [
+        [
+            label,
+            f"{ranks[label]:.2f}",
+            f"{valid_ranks[label]:.2f}",
+            *(percent(board.summaries[task][label].test.mean) for task in board.rules.tasks),
+        ]
+        for label in board.by_rank()
+    ]
+    best = [percent(board.references[task].best_test) for task in board.rules.tasks]
+    rows.append(["best in the table", "", "", *best])
+    print_table(headings, rows, title=f"{board.rules.title} (mean test result of the incumbents, %)")
+
+
+def _comparison(board: "Board", kept: "Board", home: Path) -> str:
+    """Say whether a board agrees with the kept one, cell by cell."""
+    from nasbench_suite.leaderboards.board import RESULTS
+    from nasbench_suite.leaderboards.render import percent
+
+    if board.rules != kept.rules:
+        return f"the rules have changed since {home / RESULTS} was played; the boards are not compared."
+    differing = [
+        f"{label} on {task} ({percent(new.test.mean)}, kept {percent(old.test.mean)})"
+        for task in board.rules.tasks
+        for label in board.labels
+        if (new := board.summaries[task][label]).test != (old := kept.summaries[task][label]).test
+    ]
+    cells = len(board.rules.tasks) * len(board.labels)
+    if not differing:
+        return f"all {cells} results are equal, to the last digit, to those kept in {home}."
+    return f"{len(differing)} of {cells} results differ from those kept in {home}: {'; '.join(differing)}."

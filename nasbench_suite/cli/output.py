@@ -1,0 +1,102 @@
+"""What commands print: tables for people, JSON for programs, progress on the error stream."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as Remaining
+from rich.table import Table
+
+_SECONDS_BEFORE_BAR = 2.0
+INTERRUPTED = 130
+
+Json = typer.Option(False, "--json", help="Print JSON instead of a table.")
+Quiet = typer.Option(False, "--quiet", "-q", help="No progress bar.")
+Jobs = typer.Option(
+    0, "--jobs", "-j", min=0, help="Worker processes; 0 for one per core.", show_default=False
+)
+
+
+def complain(sentence: str) -> None:
+    """Print an error sentence on the error stream."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {_plain(sentence)}")
+
+
+def note(sentence: str) -> None:
+    """Print a remark on the error stream, so that it does not mix with data."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(_plain(sentence))
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def print_json(data: Any) -> None:
+    """Print JSON on the output stream."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    title: str = "",
+    left: int = 1,
+) -> None:
+    """Print a table; the first `left` columns are text, the others numbers.
+
+    Into a pipe or file it is as wide as it needs to be.
+    """
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if place < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_plain, row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=10_000)
+    console.print(table)
+
+
+@contextmanager
+def progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function of (done, all) that shows a bar once the work has taken two seconds."""
+    started = time.monotonic()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        Remaining(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task(what, total=None)
+    shown = False
+
+    def advance(done: int, total: int) -> None:
+        nonlocal shown
+        bar.update(task, completed=done, total=total)
+        if not shown and not quiet and time.monotonic() - started > _SECONDS_BEFORE_BAR:
+            shown = True
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        if shown:
+            bar.stop()
+
+
+@contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    """Turn Ctrl-C into a remark that says what was kept, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(f"interrupted; {kept}")
+        raise typer.Exit(INTERRUPTED) from None

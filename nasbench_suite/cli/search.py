@@ -1,0 +1,148 @@
+"""`nasbench-suite search`: one strategy on one task."""
+
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import typer
+
+from nasbench_suite.benchmark import Benchmark
+from nasbench_suite.cards import Setting
+from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, print_json, print_table, progress
+from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.jobs import RepeatChoice, Search, in_folder, keep_runs, play_blocks
+from nasbench_suite.loop import Budget, Duplicates, Overshoot
+from nasbench_suite.runs import Runs
+from nasbench_suite.workers import available_cores, workers
+
+
+def search(
+    task: str = typer.Argument(help="BENCHMARK/DATASET, for example graph/cora."),
+    strategy: str = typer.Option(..., help="Name of a strategy, or FILE.py:CLASS for your own."),
+    settings: list[str] = typer.Option([], "--set", metavar="KEY=VALUE", help="Replace a hyperparameter."),
+    reward: str = typer.Option("", help="What to maximise; the validation metric without it."),
+    runs: int = typer.Option(100, help="Independent runs."),
+    evaluations: int | None = typer.Option(None, help="Budget of a run in evaluations."),
+    seconds: float | None = typer.Option(None, help="Budget of a run in simulated seconds."),
+    overshoot: str = typer.Option("finish", help="Evaluation over the budget: `finish` or `discard` it."),
+    duplicates: str = typer.Option("count", help="Proposing an architecture again: `count` or `free`."),
+    repeat: str = typer.Option("mean", help="`mean`, `random`, or the number of one training."),
+    seed: int = typer.Option(0, help="The same seed gives the same bytes."),
+    out: Path | None = typer.Option(None, help="Keep every evaluation in this HDF5 file."),
+    jobs: int = Jobs,
+    as_json: bool = Json,
+    quiet: bool = Quiet,
+) -> None:
+    """Run a strategy on a task and print how good the architectures are that it found.
+
+    With --out an interrupted search continues where it stopped when the same command is given again.
+
+    Examples
+    --------
+        nasbench-suite search graph/cora --strategy regularized_evolution --evaluations 500
+
+        nasbench-suite search graph/cora --strategy ./mine.py:Mine --runs 100 --evaluations 500
+
+        nasbench-suite search graph/cora --strategy genetic --set population=50 --evaluations 500
+        --reward "valid - 0.02 * log(params_millions)" --out genetic.h5
+    """
+    asked = Search(
+        _absolute(strategy),
+        task,
+        Budget(evaluations, seconds, cast(Overshoot, _one_of("--overshoot", overshoot, "finish", "discard"))),
+        runs=runs,
+        seed=seed,
+        settings=dict(_setting(text) for text in settings),
+        reward=reward,
+        duplicates=cast(Duplicates, _one_of("--duplicates", duplicates, "count", "free")),
+        repeat=_repeat(repeat),
+    )
+    if out is not None and out.exists():
+        raise NasbenchSuiteError(f"{out} is there already; choose another --out or remove it.")
+    asked.check()
+    blocks = asked.blocks()
+    parts = out.with_name(out.name + ".parts") if out is not None else None
+    if parts is not None:
+        blocks = in_folder(blocks, parts)
+    kept = (
+        f"finished blocks are in {parts}; give the same command to continue." if parts else "nothing is kept."
+    )
+    with (
+        interruptible(kept),
+        progress(f"{asked.source.name} on {task}", quiet) as advance,
+        workers(min(jobs or available_cores(), len(blocks))) as executor,
+    ):
+        record = Runs.concatenate(play_blocks(blocks, keep_runs, executor=executor, progress=advance))
+    if out is not None and parts is not None:
+        record.save(out)
+        shutil.rmtree(parts)
+    _report(record, asked.load(), as_json)
+
+
+def _report(record: Runs, benchmark: Benchmark, as_json: bool) -> None:
+    """Print the final incumbents' results over runs, and the best architecture found."""
+    incumbent = record.incumbents()[:, -1]
+    found = np.flatnonzero(incumbent >= 0)
+    if not found.size:
+        raise NasbenchSuiteError("no run found any architecture with a result; give a larger budget.")
+    genes = record.genes[found, incumbent[found]]
+    score = record.valid[found, incumbent[found]]
+    valid, test = benchmark.query(genes).valid, benchmark.reveal(genes).test
+    best = genes[[int(np.argmax(score if record.maximise else -score))]]
+    clock = record.clock()
+    facts: dict[str, Any] = {
+        "task": record.request["task"],
+        "strategy": record.request["strategy"],
+        "runs": len(record.length),
+        "evaluations_mean": float(record.evaluations()[:, -1].mean()),
+        "valid_mean": float(valid.mean()),
+        "valid_sd": float(valid.std(ddof=1)) if len(valid) > 1 else None,
+        "test_mean": float(test.mean()),
+        "test_sd": float(test.std(ddof=1)) if len(test) > 1 else None,
+        "best_architecture": benchmark.space.format(best)[0],
+        "best_valid": float(benchmark.query(best).valid[0]),
+        "best_test": float(benchmark.reveal(best).test[0]),
+        "sha256": record.sha256(),
+    }
+    if clock is not None:
+        facts["seconds_mean"] = float(clock[:, -1].mean())
+    if as_json:
+        print_json(facts)
+    else:
+        print_table(["", ""], [[key, _show(value)] for key, value in facts.items()], left=2)
+
+
+def _show(value: Any) -> str:
+    return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _absolute(strategy: str) -> str:
+    """Make the file of `FILE.py:CLASS` absolute, since workers may start elsewhere."""
+    file, _, name = strategy.rpartition(":")
+    return f"{Path(file).resolve()}:{name}" if file.endswith(".py") else strategy
+
+
+def _one_of(option: str, value: str, *allowed: str) -> str:
+    if value not in allowed:
+        raise NasbenchSuiteError(f"{option} is {' or '.join(allowed)}, not {value!r}.")
+    return value
+
+
+def _repeat(text: str) -> RepeatChoice:
+    if text.isdigit():
+        return int(text)
+    return cast(RepeatChoice, _one_of("--repeat", text, "mean", "random"))
+
+
+def _setting(text: str) -> tuple[str, Setting]:
+    """Read `key=value`; the value as TOML, or as text where it is none."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise NasbenchSuiteError(f"--set takes KEY=VALUE, not {text!r}.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    return key.strip(), parsed

@@ -1,0 +1,99 @@
+"""`nasbench-suite show`: one thing, whole."""
+
+from typing import Any
+
+import typer
+
+from nasbench_suite.benchmark import load_benchmark, task_names
+from nasbench_suite.cards import StrategyCard, datasheets, strategy_cards
+from nasbench_suite.cli.output import Json, print_json, print_table
+from nasbench_suite.errors import UnknownNameError
+from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
+from nasbench_suite.spaces import get_space, space_names
+from nasbench_suite.tabular.benchmark import TabularBenchmark
+
+
+def show(
+    name: str = typer.Argument(help="A strategy, benchmark, task, space or leaderboard."),
+    as_json: bool = Json,
+) -> None:
+    """Show a strategy's card, a benchmark's datasheet, a task's table, a space or a leaderboard's rules.
+
+    Examples
+    --------
+        nasbench-suite show regularized_evolution
+
+        nasbench-suite show graph/cora
+    """
+    facts = _facts(name)
+    if as_json:
+        print_json(facts)
+        return
+    for title, value in facts.items():
+        _print_fact(title, value)
+
+
+def _facts(name: str) -> dict[str, Any]:
+    if name in strategy_cards():
+        return _strategy_facts(strategy_cards()[name])
+    if name in datasheets():
+        return datasheets()[name].model_dump()
+    if name in task_names():
+        return _task_facts(name)
+    if name in space_names():
+        return _space_facts(name)
+    if name in leaderboard_folders():
+        return read_rules(leaderboard_folders()[name]).model_dump(exclude_none=True)
+    known = [*strategy_cards(), *datasheets(), *task_names(), *space_names(), *leaderboard_folders()]
+    raise UnknownNameError("strategy, benchmark, task, space or leaderboard called", name, known)
+
+
+def _strategy_facts(card: StrategyCard) -> dict[str, Any]:
+    return card.model_dump(exclude_none=True)
+
+
+def _space_facts(name: str) -> dict[str, Any]:
+    space = get_space(name)
+    return {
+        "name": name,
+        "architectures": space.size,
+        "distinct": space.distinct,
+        "cardinalities": list(space.cardinalities),
+    }
+
+
+def _task_facts(name: str) -> dict[str, Any]:
+    benchmark = load_benchmark(name)
+    facts: dict[str, Any] = {
+        "name": name,
+        "space": benchmark.space.name,
+        "fidelities": list(benchmark.fidelities),
+        "repeats": benchmark.repeats,
+        "metrics": {
+            m.name: {"unit": m.unit, "direction": m.direction, "role": m.role, "description": m.description}
+            for m in benchmark.metrics.values()
+        },
+    }
+    if isinstance(benchmark, TabularBenchmark):
+        description = benchmark.table.description
+        facts |= {
+            "rows": len(benchmark.table.genes),
+            "a row is one per": description.rows,
+            "sha256": benchmark.table.sha256,
+            **description.model_dump(exclude={"task", "space", "repeats", "rows"}),
+        }
+    return facts
+
+
+def _print_fact(title: str, value: Any) -> None:
+    if isinstance(value, dict) and value and all(isinstance(v, dict) for v in value.values()):
+        columns = list(dict.fromkeys(key for entry in value.values() for key in entry))
+        rows = [[key, *(str(entry.get(c, "")) for c in columns)] for key, entry in value.items()]
+        print_table([title, *columns], rows, left=1 + len(columns))
+    elif isinstance(value, dict):
+        print_table([title, ""], [[key, str(entry)] for key, entry in value.items()], left=2)
+    elif isinstance(value, list) and value and isinstance(value[0], str):
+        print_table([title], [[f"- {entry}"] for entry in value])
+    else:
+        print_table([title], [[str(value)]])
+    print()

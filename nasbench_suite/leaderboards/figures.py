@@ -1,0 +1,161 @@
+"""The figures of a board, drawn with matplotlib as SVG.
+
+The same board gives the same bytes: identifiers are salted by the file's name, no date is written, and
+text stays text.
+"""
+
+import io
+from collections.abc import Callable
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from nasbench_suite.leaderboards.board import Board
+from nasbench_suite.leaderboards.statistics import Curve
+
+_COLOURS = (
+    "#7f7f7f",
+    "#0072b2",
+    "#56b4e9",
+    "#d55e00",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#882255",
+    "#332288",
+    "#117733",
+    "#999933",
+    "#000000",
+)
+"""Okabe and Ito's palette and some of Tol's: told apart with the common colour-vision deficiencies."""
+_MARKERS = "osD^vPX*<>hp"
+_COLUMNS = 3
+_PANEL_INCHES = (3.6, 2.5)
+_SMALLEST_REGRET = 1e-3
+"""Percentage points below which a logarithmic axis does not go."""
+
+
+def board_figures(board: Board) -> dict[str, bytes]:
+    """Return all figures of a board as SVG, by file name."""
+    figures = {
+        "regret-by-evaluations.svg": _anytime(
+            board,
+            lambda task, label: board.summaries[task][label].test_regret_curve,
+            lambda task: board.evaluations,
+            ("evaluations", "test regret (percentage points)"),
+        ),
+        "validation-regret-by-evaluations.svg": _anytime(
+            board,
+            lambda task, label: board.summaries[task][label].valid_regret_curve,
+            lambda task: board.evaluations,
+            ("evaluations", "validation regret (percentage points)"),
+        ),
+        "final-regret.svg": _finals(board),
+    }
+    if all(len(grid) for grid in board.seconds.values()):
+        figures["regret-by-seconds.svg"] = _anytime(
+            board,
+            lambda task, label: board.summaries[task][label].seconds_curve,
+            lambda task: board.seconds[task],
+            ("simulated seconds", "test regret (percentage points)"),
+        )
+    return {name: _svg(figure, name) for name, figure in figures.items()}
+
+
+def _anytime(
+    board: Board,
+    curve_of: Callable[[str, str], Curve],
+    grid_of: Callable[[str], np.ndarray],
+    labels: tuple[str, str],
+) -> Figure:
+    """Draw one panel per task: a mean regret of the incumbent over the budget, with its band."""
+    figure, panels = _panels(len(board.rules.tasks))
+    for axes, task in zip(panels, board.rules.tasks, strict=False):
+        for number, label in enumerate(board.labels):
+            curve, grid = curve_of(task, label), grid_of(task)
+            mean = np.maximum(100 * curve.mean, _SMALLEST_REGRET)
+            axes.plot(grid, mean, color=_colour(number), linewidth=1.4)
+            low = np.maximum(100 * curve.low, _SMALLEST_REGRET)
+            axes.fill_between(grid, low, 100 * curve.high, color=_colour(number), alpha=0.2, linewidth=0)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_title(task, fontsize=10)
+        axes.grid(visible=True, which="major", linewidth=0.4, alpha=0.5)
+    figure.supxlabel(labels[0], fontsize=10)
+    figure.supylabel(labels[1], fontsize=10)
+    _legend(figure, board, lines=True)
+    return figure
+
+
+def _finals(board: Board) -> Figure:
+    """Draw the final test regret of every strategy and task with its bootstrap interval."""
+    figure, panels = _panels(len(board.rules.tasks), height=0.28 * len(board.labels) + 0.9)
+    for axes, task in zip(panels, board.rules.tasks, strict=False):
+        for number, label in enumerate(board.labels):
+            regret = board.summaries[task][label].test_regret
+            axes.errorbar(
+                100 * regret.mean,
+                -number,
+                xerr=_distances(regret.mean, regret.low, regret.high),
+                color=_colour(number),
+                marker=_MARKERS[number % len(_MARKERS)],
+                markersize=5,
+                capsize=2,
+            )
+        axes.set_yticks([])
+        axes.margins(y=0.15)
+        axes.set_title(task, fontsize=10)
+        axes.grid(visible=True, axis="x", linewidth=0.4, alpha=0.5)
+    figure.supxlabel("final test regret (percentage points)", fontsize=10)
+    _legend(figure, board, lines=False)
+    return figure
+
+
+def _distances(mean: float, low: float, high: float) -> np.ndarray | None:
+    return None if np.isnan(low) else 100 * np.array([[mean - low], [high - mean]])
+
+
+def _panels(n: int, height: float = _PANEL_INCHES[1]) -> tuple[Figure, list[Axes]]:
+    columns = min(_COLUMNS, n)
+    rows = -(-n // columns)
+    size = (max(columns * _PANEL_INCHES[0], 6.0), rows * height + 1.1)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[n:]:
+        axes.set_visible(False)
+    return figure, list(grid[:n])
+
+
+def _legend(figure: Figure, board: Board, *, lines: bool) -> None:
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=_colour(number),
+            linewidth=2 if lines else 0,
+            marker="" if lines else _MARKERS[number % len(_MARKERS)],
+            label=label,
+        )
+        for number, label in enumerate(board.labels)
+    ]
+    columns = min(4, len(handles)) if len(board.rules.tasks) > 1 else 3
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
+
+
+def _colour(number: int) -> str:
+    return _COLOURS[number % len(_COLOURS)]
+
+
+def _svg(figure: Figure, name: str) -> bytes:
+    target = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(target, format="svg", metadata={"Date": None}, facecolor="white")
+    return target.getvalue()

@@ -1,0 +1,116 @@
+"""Writes a board's pages: `board.md` with SVG figures beside it, and one self-contained `board.html`."""
+
+import base64
+import math
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from nasbench_suite.cards import datasheets
+from nasbench_suite.leaderboards.board import Board
+from nasbench_suite.leaderboards.figures import board_figures
+from nasbench_suite.leaderboards.statistics import Estimate, Reached
+from nasbench_suite.storage import write_whole
+
+_CAPTIONS = {
+    "regret-by-evaluations.svg": "Test regret of the incumbent over the number of evaluations, mean over "
+    "runs with the normal interval of the mean.",
+    "validation-regret-by-evaluations.svg": "Validation regret of the incumbent over the number of "
+    "evaluations, mean over runs with the normal interval of the mean: what the search itself can see.",
+    "regret-by-seconds.svg": "Test regret of the incumbent over simulated seconds, mean over runs with the "
+    "normal interval of the mean.",
+    "final-regret.svg": "Test regret at the end of the budget, mean over runs with its bootstrap interval.",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as a page shows it."""
+
+    name: str
+    caption: str
+    data: str
+
+
+def write_pages(board: Board, folder: Path, name: str) -> list[Path]:
+    """Write `board.md`, `figures/*.svg` and `board.html` into `folder` and return their paths.
+
+    Parameters
+    ----------
+    name
+        The leaderboard's folder name, for the command that makes the board again.
+    """
+    figures = board_figures(board)
+    written = []
+    for file, content in figures.items():
+        write_whole(folder / "figures" / file, content)
+        written.append(folder / "figures" / file)
+    pictures = [
+        Picture(file, _CAPTIONS[file], base64.b64encode(content).decode())
+        for file, content in figures.items()
+    ]
+    for page in ("board.md", "board.html"):
+        write_whole(folder / page, _render(page, board, pictures, name).encode())
+        written.append(folder / page)
+    return written
+
+
+def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
+    environment = Environment(
+        autoescape=page.endswith(".html"),  # Markdown is not HTML,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(percent=percent, spread=spread, span=span, reached=reached, share=share)
+    template = (files(__package__) / "templates" / f"{page}.j2").read_text(encoding="utf-8")
+    sheets = datasheets()
+    benchmarks = sorted({task.partition("/")[0] for task in board.rules.tasks})
+    return environment.from_string(template).render(
+        board=board,
+        rules=board.rules,
+        ranks=board.ranks(),
+        valid_ranks=board.ranks(by="valid_regret"),
+        order=board.by_rank(),
+        tuned={label: board.tuned_on(label) for label in board.labels},
+        misled=board.misled(),
+        pictures=pictures,
+        sheets=[sheets[name] for name in benchmarks if name in sheets],
+        name=name,
+        budget=_budget(board),
+    )
+
+
+def _budget(board: Board) -> str:
+    if board.rules.evaluations is not None:
+        return f"{board.rules.evaluations:,} evaluations"
+    return f"{board.rules.seconds:,g} simulated seconds"
+
+
+def percent(value: float) -> str:
+    """Write a fraction as percent (or a regret as percentage points) with two decimals; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def spread(estimate: Estimate) -> str:
+    """Write mean and standard deviation in percent."""
+    return f"{percent(estimate.mean)} ± {percent(estimate.sd)}"
+
+
+def span(estimate: Estimate) -> str:
+    """Write an interval in percent."""
+    return f"[{percent(estimate.low)}, {percent(estimate.high)}]"
+
+
+def share(value: float) -> str:
+    """Write a share as whole percent, and as less than one where rounding would hide it."""
+    return "<1 %" if 0 < value < 0.01 else f"{100 * value:.0f} %"
+
+
+def reached(goal: Reached) -> str:
+    """Write the median number of evaluations to a goal and the share of runs that reached it."""
+    median = f"{goal.median:.0f}" if math.isfinite(goal.median) else "–"
+    return f"{median} ({share(goal.share)})"
