@@ -7,9 +7,10 @@ names the file, the key and the line.
 import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -183,18 +184,30 @@ def read_card(path: Path, model: type[AnyCard]) -> AnyCard:
 
 
 def _explain(path: Path, text: str, problem: ValidationError, model: type[BaseModel]) -> str:
-    first = problem.errors()[0]
+    # A misspelt key is reported as unknown, not as the missing one that it was meant to be.
+    first = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")
     location = first["loc"]
     line = line_of_key(text, location)
     where = f"{path}, line {line}" if line else str(path)
     key = ".".join(map(str, location))
     if first["type"] == "extra_forbidden":
-        known = model.model_fields if len(location) == 1 else ()
-        hint = f": {UnknownNameError('key', str(location[-1]), known)}" if known else "; remove it."
-        return f"{where}: key {key!r} is not known here{hint}"
+        known = _fields_at(model, location[:-1])
+        near = get_close_matches(str(location[-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known))}."
+        return f"{where}: key {key!r} is not known; {hint}"
     if first["type"] == "missing":
         return f"{where}: key {key!r} is missing."
     return f"{where}: key {key!r}: {first['msg']}, not {first['input']!r}."
+
+
+def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that the model knows at a place, following lists and dictionaries of models."""
+    for step in location:
+        if isinstance(step, str) and step in model.model_fields:
+            annotation = model.model_fields[step].annotation
+            nested = [t for t in (annotation, *get_args(annotation)) if isinstance(t, type)]
+            model = next((t for t in nested if issubclass(t, BaseModel)), model)
+    return list(model.model_fields)
 
 
 def line_of_key(text: str, location: tuple[int | str, ...]) -> int | None:

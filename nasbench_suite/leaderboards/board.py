@@ -268,7 +268,8 @@ def _versions(rules: Rules, tasks: dict[str, TabularBenchmark], folder: Path) ->
     versions: dict[str, str] = {}
     for entry in rules.strategies:
         versions |= made_with(rules.search(entry, rules.tasks[0], folder).source)
-    return versions | {f"table {task}": benchmark.table.sha256 for task, benchmark in tasks.items()}
+    versions |= {f"table {task}": benchmark.table.sha256 for task, benchmark in tasks.items()}
+    return dict(sorted(versions.items()))
 
 
 # -- keeping and reading back ----------------------------------------------------------------------

@@ -6,6 +6,7 @@ text stays text.
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.statistics import Curve
@@ -39,37 +41,51 @@ _SMALLEST_REGRET = 1e-3
 """Percentage points below which a logarithmic axis does not go."""
 
 
+def figure_names(board: Board) -> list[str]:
+    """Return the file names of a board's figures, in the order in which pages show them."""
+    names = ["regret-by-evaluations.svg", "validation-regret-by-evaluations.svg", "final-regret.svg"]
+    has_clock = all(len(grid) for grid in board.seconds.values())
+    return [*names, "regret-by-seconds.svg"] if has_clock else names
+
+
 def board_figures(board: Board) -> dict[str, bytes]:
     """Return all figures of a board as SVG, by file name."""
-    figures = {
-        "regret-by-evaluations.svg": _anytime(
-            board,
-            lambda task, label: board.summaries[task][label].test_regret_curve,
-            lambda task: board.evaluations,
-            ("evaluations", "test regret (percentage points)"),
-        ),
-        "validation-regret-by-evaluations.svg": _anytime(
-            board,
-            lambda task, label: board.summaries[task][label].valid_regret_curve,
-            lambda task: board.evaluations,
-            ("evaluations", "validation regret (percentage points)"),
-        ),
-        "final-regret.svg": _finals(board),
-    }
-    if all(len(grid) for grid in board.seconds.values()):
-        figures["regret-by-seconds.svg"] = _anytime(
-            board,
-            lambda task, label: board.summaries[task][label].seconds_curve,
-            lambda task: board.seconds[task],
-            ("simulated seconds", "test regret (percentage points)"),
-        )
-    return {name: _svg(figure, name) for name, figure in figures.items()}
+    return {name: _svg(_draw(board, name), name) for name in figure_names(board)}
+
+
+def _draw(board: Board, name: str) -> Figure:
+    def evaluations(task: str) -> NDArray[np.int64]:
+        return board.evaluations
+
+    match name:
+        case "regret-by-evaluations.svg":
+            return _anytime(
+                board,
+                lambda task, label: board.summaries[task][label].test_regret_curve,
+                evaluations,
+                ("evaluations", "test regret (percentage points)"),
+            )
+        case "validation-regret-by-evaluations.svg":
+            return _anytime(
+                board,
+                lambda task, label: board.summaries[task][label].valid_regret_curve,
+                evaluations,
+                ("evaluations", "validation regret (percentage points)"),
+            )
+        case "regret-by-seconds.svg":
+            return _anytime(
+                board,
+                lambda task, label: board.summaries[task][label].seconds_curve,
+                lambda task: board.seconds[task],
+                ("simulated seconds", "test regret (percentage points)"),
+            )
+    return _finals(board)
 
 
 def _anytime(
     board: Board,
     curve_of: Callable[[str, str], Curve],
-    grid_of: Callable[[str], np.ndarray],
+    grid_of: Callable[[str], NDArray[Any]],
     labels: tuple[str, str],
 ) -> Figure:
     """Draw one panel per task: a mean regret of the incumbent over the budget, with its band."""
@@ -119,7 +135,7 @@ def _finals(board: Board) -> Figure:
     return figure
 
 
-def _distances(mean: float, low: float, high: float) -> np.ndarray | None:
+def _distances(mean: float, low: float, high: float) -> NDArray[np.float64] | None:
     return None if np.isnan(low) else 100 * np.array([[mean - low], [high - mean]])
 
 

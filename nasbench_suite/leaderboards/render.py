@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from nasbench_suite.cards import datasheets
 from nasbench_suite.leaderboards.board import Board
-from nasbench_suite.leaderboards.figures import board_figures
+from nasbench_suite.leaderboards.figures import board_figures, figure_names
 from nasbench_suite.leaderboards.statistics import Estimate, Reached
 from nasbench_suite.storage import write_whole
 
@@ -47,14 +47,25 @@ def write_pages(board: Board, folder: Path, name: str) -> list[Path]:
     for file, content in figures.items():
         write_whole(folder / "figures" / file, content)
         written.append(folder / "figures" / file)
+    pages = {"board.md": markdown_page(board, name), "board.html": _html_page(board, name, figures)}
+    for page, text in pages.items():
+        write_whole(folder / page, text.encode())
+        written.append(folder / page)
+    return written
+
+
+def markdown_page(board: Board, name: str) -> str:
+    """Return the text of `board.md`; `name` is the leaderboard's folder name."""
+    pictures = [Picture(file, _CAPTIONS[file], "") for file in figure_names(board)]
+    return _render("board.md", board, pictures, name)
+
+
+def _html_page(board: Board, name: str, figures: dict[str, bytes]) -> str:
     pictures = [
         Picture(file, _CAPTIONS[file], base64.b64encode(content).decode())
         for file, content in figures.items()
     ]
-    for page in ("board.md", "board.html"):
-        write_whole(folder / page, _render(page, board, pictures, name).encode())
-        written.append(folder / page)
-    return written
+    return _render("board.html", board, pictures, name)
 
 
 def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:

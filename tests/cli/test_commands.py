@@ -1,0 +1,311 @@
+"""The command line as a user runs it: as a subprocess, judged by exit code, output and files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "nasbench_suite.cli"]
+
+MINE = """
+from nasbench_suite import SingleRunStrategy
+
+class Mine(SingleRunStrategy):
+    patience: int = 5
+
+    def setup(self):
+        self.best = None
+
+    def propose(self):
+        if self.best is None:
+            return self.space.sample(self.rng, 1)[0]
+        return self.space.mutate(self.rng, self.best[1][None])[0]
+
+    def observe(self, genes, score):
+        if self.best is None or score > self.best[0]:
+            self.best = (score, genes)
+
+class Wrong(SingleRunStrategy):
+    def propose(self):
+        import numpy as np
+        return np.array([0, 8, 8, 8, 8], dtype=np.uint8)
+
+    def observe(self, genes, score):
+        pass
+"""
+
+RULES = """
+title = "A small board"
+summary = "Two strategies on two graphs."
+tasks = ["graph/cora", "graph/proteins"]
+evaluations = 30
+runs = 20
+resamples = 100
+
+[[strategies]]
+strategy = "random_search"
+
+[[strategies]]
+strategy = "regularized_evolution"
+settings = { population = 5 }
+"""
+
+
+@pytest.fixture
+def cli(tmp_path):
+    def run(*arguments, code=0, env=None):
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "200", **(env or {})},
+            timeout=120,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        if code == 2:
+            assert "Traceback" not in done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    (tmp_path / "mine.py").write_text(MINE)
+    return run
+
+
+@pytest.fixture
+def board(tmp_path):
+    folder = tmp_path / "board"
+    folder.mkdir()
+    (folder / "rules.toml").write_text(RULES)
+    return folder
+
+
+def test_help_of_every_command_has_an_example(cli):
+    for command in (["list"], ["show"], ["query"], ["search"], ["check"], ["leaderboard", "run"]):
+        assert f"nasbench-suite {' '.join(command)}" in cli(*command, "--help")
+
+
+def test_list_names_tasks_and_strategies(cli):
+    found = json.loads(cli("list", "--json"))
+    assert "graph/cora" in found["benchmarks"]
+    assert "regularized_evolution" in found["strategies"]
+    assert "nas-bench-graph" in found["leaderboards"]
+
+
+def test_show_gives_hyperparameters_with_sources(cli):
+    card = json.loads(cli("show", "regularized_evolution", "--json"))
+    assert card["hyperparameters"]["population"]["value"] == 10
+    assert "NATS-Bench" in card["hyperparameters"]["population"]["source"]
+
+
+def test_query_gives_the_published_best_cell_of_cora(cli):
+    (row,) = json.loads(cli("query", "graph/cora", "0122:fc,gat,gcn,graph", "--json"))
+    assert row["test_accuracy"] == pytest.approx(0.8313, abs=5e-5)
+
+
+def test_check_finds_everything_in_order(cli):
+    assert "0 with problems" in cli("check")
+
+
+def test_search_keeps_records_that_read_back(cli, tmp_path):
+    out = cli(
+        *"search graph/cora --strategy genetic --runs 300 --evaluations 40 --out g.h5 --jobs 2 --json".split()
+    )
+    from nasbench_suite import Runs
+
+    runs = Runs.load(tmp_path / "g.h5")
+    assert runs.sha256() == json.loads(out)["sha256"]
+    assert runs.genes.shape == (300, 40, 5)
+    assert not (tmp_path / "g.h5.parts").exists()
+
+
+def test_search_with_one_job_gives_the_same_bytes_as_with_two(cli):
+    digests = [
+        json.loads(
+            cli(
+                *"search graph/cora --strategy reinforce --runs 300 --evaluations 30 --json --jobs".split(),
+                jobs,
+            )
+        )["sha256"]
+        for jobs in (1, 2)
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_own_strategy_from_a_file(cli):
+    out = cli(
+        *"search graph/cora --strategy ./mine.py:Mine --runs 9 --evaluations 9 --set patience=3 --json".split()
+    )
+    assert json.loads(out)["strategy"] == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("query graph/coro 0000:gcn,gcn,gcn,gcn", "did you mean graph/cora"),
+        ("query graph/cora 0122:fc,gat,gcn,grap", "character 17"),
+        ("query graph/cora 0000:skip,skip,skip,skip", "no layer but skip"),
+        ("query graph/cora 0000:gcn,gcn,gcn,gcn --epochs 12", "no results after 12 epochs"),
+        ("query graph/cora 0000:gcn,gcn,gcn,gcn --repeat 3", "holds 1 training"),
+        ("show regularised_evolution", "did you mean regularized_evolution"),
+        ("search graph/cora --strategy regularised --evaluations 9", "did you mean regularized_evolution"),
+        ("search graph/cora --strategy genetic --evaluations 0", "must be a positive number"),
+        ("search graph/cora --strategy genetic", "give exactly one of them"),
+        ("search graph/cora --strategy genetic --seconds 10", "records no training time"),
+        ("search graph/cora --strategy genetic --evaluations 9 --runs 0", "at least 1"),
+        (
+            "search graph/cora --strategy genetic --evaluations 9 --set populatoin=3",
+            "did you mean population",
+        ),
+        ("search graph/cora --strategy genetic --evaluations 9 --set population=a", "is a int"),
+        ("search graph/cora --strategy genetic --evaluations 9 --set population=1", "at least 2"),
+        ("search graph/cora --strategy genetic --evaluations 9 --reward valid-flops", "flops"),
+        (
+            "search graph/cora --strategy genetic --evaluations 9 --reward valid-test_accuracy",
+            "test_accuracy",
+        ),
+        ("search graph/cora --strategy ./mine.py:Mime --evaluations 9", "did you mean Mine"),
+        ("search graph/cora --strategy ./none.py:Mine --evaluations 9", "there is no file"),
+        (
+            "search graph/cora --strategy ./mine.py:Wrong --evaluations 9",
+            "strategy Wrong proposed an invalid",
+        ),
+        ("leaderboard run nas-bench-grpah", "did you mean nas-bench-graph"),
+        ("leaderboard render nowhere", "there is no leaderboard"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_two(cli, arguments, says):
+    error = cli(*arguments.split(), code=2)
+    assert error.startswith("error: ")
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_an_existing_record_is_not_overwritten(cli, tmp_path):
+    (tmp_path / "kept.h5").write_text("precious")
+    error = cli(*"search graph/cora --strategy genetic --evaluations 5 --out kept.h5".split(), code=2)
+    assert "is there already" in error
+    assert (tmp_path / "kept.h5").read_text() == "precious"
+
+
+def test_read_only_data_folder_is_one_sentence(cli):
+    error = cli(
+        *"query graph/cora 0000:gcn,gcn,gcn,gcn".split(), code=2, env={"NASBENCH_SUITE_DATA": "/proc/no"}
+    )
+    assert "cannot write" in error
+
+
+def test_corrupt_table_is_one_sentence(cli, tmp_path):
+    env = {"NASBENCH_SUITE_DATA": str(tmp_path / "data")}
+    cli(*"query graph/proteins 0000:gcn,gcn,gcn,gcn".split(), env=env)
+    table = tmp_path / "data" / "tables" / "graph-proteins.h5"
+    whole = table.read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:60_000] + b"\xff" * 8 + whole[60_008:], b""):
+        table.write_bytes(damaged)
+        error = cli(*"query graph/proteins 0000:gcn,gcn,gcn,gcn".split(), code=2, env=env)
+        assert "truncated or corrupt" in error
+
+
+def test_board_writes_pages_and_resumes(cli, board):
+    first = cli("leaderboard", "run", board, "--json", "--jobs", 2)
+    assert {"board.md", "board.html", "results.h5", "figures", "runs", "rules.toml"} == {
+        path.name for path in board.iterdir()
+    }
+    block = board / "runs" / "graph-cora" / "random_search" / "block-0000.h5"
+    written = block.stat().st_mtime_ns
+    assert cli("leaderboard", "run", board, "--json", "--jobs", 1) == first
+    assert block.stat().st_mtime_ns == written
+    page = (board / "board.html").read_bytes()
+    cli("leaderboard", "render", board)
+    assert (board / "board.html").read_bytes() == page
+
+
+def test_board_played_elsewhere_is_compared_with_the_kept_one(cli, board, tmp_path):
+    cli("leaderboard", "run", board)
+    done = subprocess.run(
+        [*COMMAND, "leaderboard", "run", str(board), "--out", str(tmp_path / "again")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "all 4 results are equal" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("runs = 20", ("runz = 20", "line 6: key 'runz'")),
+        ("settings = { population = 5 }", ("settings = { populatoin = 5 }", "did you mean population")),
+        (
+            'strategy = "random_search"',
+            (
+                'strategie = "random_search"',
+                "line 10: key 'strategies.0.strategie' is not known; did you mean strategy?",
+            ),
+        ),
+        ("evaluations = 30", ("evaluations = 0", "line 5: key 'evaluations'")),
+        ('"graph/cora"', ('"graph/corra"', "did you mean graph/cora")),
+        ("runs = 20", ("runs = ", "no valid TOML")),
+    ],
+)
+def test_wrong_rules_name_key_and_line(cli, board, wrong, says):
+    replacement, sentence = says
+    (board / "rules.toml").write_text(RULES.replace(wrong, replacement))
+    error = cli("leaderboard", "run", board, code=2)
+    assert sentence in error
+    assert [path.name for path in board.iterdir()] == ["rules.toml"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent the POSIX way")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_board_continues_to_the_same_result(cli, board, tmp_path, how):
+    rules = RULES.replace("runs = 20", "runs = 2000").replace("evaluations = 30", "evaluations = 400")
+    (board / "rules.toml").write_text(rules)
+    process = subprocess.Popen(
+        [*COMMAND, "leaderboard", "run", str(board), "--jobs", "2", "--quiet"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(board.glob("runs/*/*/block-*.h5")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, how) if how == signal.SIGKILL else os.kill(process.pid, how)
+    _, errors = process.communicate(timeout=60)
+    stored = list(board.glob("runs/*/*/block-*.h5"))
+    assert 0 < len(stored) < 32, "the interrupt came too late to prove anything"
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert "give the same command to continue" in errors
+        assert "Traceback" not in errors
+    resumed = cli("leaderboard", "run", board, "--json")
+    afresh = tmp_path / "afresh"
+    afresh.mkdir()
+    (afresh / "rules.toml").write_text(rules)
+    assert cli("leaderboard", "run", afresh, "--json") == resumed
+    assert (afresh / "results.h5").read_bytes() == (board / "results.h5").read_bytes()
+
+
+def test_full_disk_is_one_sentence_and_nothing_half_written(tmp_path):
+    program = textwrap.dedent(
+        """
+        import resource, sys
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        sys.argv = ["nasbench-suite", *"search graph/cora --strategy random_search --evaluations 500".split(),
+                    "--runs", "50", "--out", "big.h5", "--jobs", "1"]
+        from nasbench_suite.cli import main
+        main()
+        """
+    )
+    subprocess.run([*COMMAND, "show", "graph/cora"], check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert "cannot write" in done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

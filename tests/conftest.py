@@ -1,0 +1,175 @@
+"""Fixtures that the whole suite shares."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from nasbench_suite import get_space, load_benchmark
+from nasbench_suite.benchmark import Metric
+from nasbench_suite.tabular import Table, TableDescription, TabularBenchmark
+from nasbench_suite.tabular.table import index_of
+
+settings.register_profile("suite", derandomize=True, deadline=None, database=None, max_examples=60)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory):
+    """A data folder of this test session's own; workers share it, since tables appear whole or not at all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "data"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NASBENCH_SUITE_DATA", str(folder))
+        patch.delenv("NASBENCH_SUITE_CONTENT", raising=False)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def cora(data_folder) -> TabularBenchmark:
+    return load_benchmark("graph/cora")
+
+
+@pytest.fixture(scope="session")
+def proteins(data_folder) -> TabularBenchmark:
+    return load_benchmark("graph/proteins")
+
+
+@pytest.fixture(scope="session")
+def shared_data(pytestconfig) -> Path:
+    named = os.environ.get("NASBENCH_SUITE_SHARED_DATA")
+    folder = Path(named) if named else pytestconfig.rootpath.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no published data in {folder}; set NASBENCH_SUITE_SHARED_DATA to its folder")
+    return folder
+
+
+class _NumbersOnly(pickle.Unpickler):
+    """Reads the package's own dictionaries without the reader under test; admits NumPy numbers only."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "scalar":
+            return np._core.multiarray.scalar
+        if (module, name) == ("numpy", "dtype"):
+            return np.dtype
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
+@pytest.fixture(scope="session")
+def official_records() -> Callable[[str], dict[int, dict[str, float]]]:
+    """The dictionary that the package nas-bench-graph ships for a data set: cell number to results."""
+    folder = Path(find_spec("nas_bench_graph").origin).parent / "light"
+
+    @cache
+    def read(dataset: str) -> dict[int, dict[str, float]]:
+        with (folder / f"{dataset}.bench").open("rb") as file:
+            return _NumbersOnly(file).load()
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def make_table() -> Callable[..., Table]:
+    """A factory of tables on nats_topology: random numbers, three trainings, two fidelities, some NaN."""
+
+    def make(
+        *,
+        rows: int | None = None,
+        repeats: int = 3,
+        epochs: tuple[int, ...] = (12, 200),
+        missing: float = 0.0,
+        cost: bool = True,
+        direction: str = "max",
+        seed: int = 0,
+    ) -> Table:
+        space = get_space("nats_topology")
+        rng = np.random.default_rng(seed)
+        codes = np.sort(rng.choice(space.n_codes, size=rows or space.n_codes, replace=False))
+        genes = space.decode(codes)
+        shape = (len(genes), repeats, max(1, len(epochs)))
+        metrics = {
+            "valid_accuracy": Metric("valid_accuracy", "fraction", direction, "valid", "made up"),
+            "test_accuracy": Metric("test_accuracy", "fraction", direction, "test", "made up"),
+            "params_millions": Metric("params_millions", "M", "min", "info", "made up"),
+        }
+        if cost:
+            metrics["train_seconds"] = Metric("train_seconds", "s", "min", "cost", "made up")
+        columns = {name: rng.uniform(0.5, 1.5, size=shape) for name in metrics}
+        for name in ("valid_accuracy", "test_accuracy"):
+            columns[name][rng.random(shape) < missing] = np.nan
+        return Table(
+            description=TableDescription(
+                task="made/up",
+                space=space.name,
+                rows="string",
+                repeats=[f"seed {number}" for number in range(repeats)],
+                licence="none",
+                source="random numbers",
+                source_version="1",
+                source_sha256="0" * 64,
+                created_with="the test suite",
+            ),
+            genes=genes,
+            index=index_of(space, genes, "string"),
+            epochs=np.array(epochs, dtype=np.int32),
+            metrics=metrics,
+            columns=columns,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def made_up(make_table) -> TabularBenchmark:
+    """A complete benchmark on nats_topology that knows costs."""
+    return TabularBenchmark(make_table())
+
+
+_READ_FLIPPED = """
+import importlib, json, pathlib, random, resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+path, reader, positions = pathlib.Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+module, _, name = reader.partition(":")
+read = importlib.import_module(module)
+for part in name.split("."):
+    read = getattr(read, part)
+from nasbench_suite.errors import DamagedFileError
+whole = path.read_bytes()
+flip = random.Random(0)
+for position in positions:
+    path.write_bytes(whole[:position] + bytes([whole[position] ^ flip.randrange(1, 256)]) + whole[position + 1:])
+    print(position, end=" ", flush=True)
+    try:
+        digest = read(path).sha256
+        print("read", digest() if callable(digest) else digest)
+    except DamagedFileError:
+        print("refused")
+    except Exception as problem:
+        print(type(problem).__name__)
+"""
+
+
+@pytest.fixture(scope="session")
+def readings_of_flipped() -> Callable[[Path, str, list[int]], dict[int, str]]:
+    """Read a file with one byte flipped at a time, in a process of its own: byte position to what came of it.
+
+    `read SHA256`, `refused`, the name of another exception, or `crashed`.
+    """
+
+    def readings(path: Path, reader: str, positions: list[int]) -> dict[int, str]:
+        command = [sys.executable, "-c", _READ_FLIPPED, str(path), reader, json.dumps(positions)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        found = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
+        return {int(position): outcome or "crashed" for position, outcome in found.items()}
+
+    return readings

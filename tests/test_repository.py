@@ -1,0 +1,157 @@
+"""What must always hold: light imports, a complete wheel, and documents that agree with the code."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import nasbench_suite
+from nasbench_suite.cards import strategy_cards
+from nasbench_suite.content import CONTENT_FOLDERS
+from nasbench_suite.leaderboards.board import load_board
+from nasbench_suite.leaderboards.render import board_figures, markdown_page
+from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def python(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+
+
+def test_import_loads_neither_torch_nor_xgboost_nor_pandas():
+    loaded = python("import sys, nasbench_suite; print(*sys.modules)").split()
+    assert not {"torch", "xgboost", "pandas", "scipy", "matplotlib", "h5py"} & set(loaded)
+
+
+def test_a_search_with_a_numpy_strategy_does_not_load_torch():
+    program = """
+import sys
+from nasbench_suite import load_benchmark, search
+search("regularized_evolution", load_benchmark("graph/proteins"), evaluations=20, runs=3)
+print("torch" in sys.modules)
+"""
+    assert python(program).strip() == "False"
+
+
+def test_public_names_are_these_and_all_load():
+    assert nasbench_suite.__all__ == sorted(nasbench_suite.__all__)
+    for name in nasbench_suite.__all__:
+        assert getattr(nasbench_suite, name) is not None
+    with pytest.raises(AttributeError):
+        nasbench_suite.nothing  # noqa: B018
+
+
+def test_search_is_the_function_even_after_every_module_was_imported():
+    assert callable(nasbench_suite.search)
+    modules = sorted((ROOT / "nasbench_suite").glob("*.py"))
+    assert "search" not in {path.stem for path in modules}
+
+
+def test_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == nasbench_suite.__version__
+    assert f"## {nasbench_suite.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_changelog_entries_are_tagged():
+    entries = re.findall(r"^- (.*)$", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert entries
+    assert all(re.match(r"\*\*(Code|Data|Leaderboard)\*\* ", entry) for entry in entries)
+
+
+@pytest.mark.parametrize("folder", CONTENT_FOLDERS)
+def test_first_line_of_a_content_readme_says_where_the_code_is(folder):
+    first = (ROOT / folder / "README.md").read_text().splitlines()[0]
+    assert f"nasbench_suite/{folder}/" in first
+
+
+def test_a_wheel_carries_the_content_and_works_without_the_checkout(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "site")
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"nasbench_suite"}
+    assert "nasbench_suite/_content/strategies/genetic.toml" in names
+    assert "nasbench_suite/leaderboards/templates/board.md.j2" in names
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path / "site")!r})
+import nasbench_suite
+from nasbench_suite.content import content_root
+from nasbench_suite.strategies import strategy_names
+print(content_root().name, len(strategy_names()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.split() == ["_content", str(len(strategy_cards()))]
+
+
+def test_readme_lists_every_strategy():
+    for name in strategy_cards():
+        assert f"`{name}`" in README
+
+
+def test_readme_names_commands_that_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"make ([a-z-]+)", README))
+    assert {"demo", "test"} <= named <= targets
+
+
+def test_readme_python_example_runs():
+    (program,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert "incumbent_valid" in python(program)
+
+
+def test_readme_own_strategy_is_the_example_file():
+    example = (ROOT / "examples" / "climber.py").read_text()
+    (shown,) = re.findall(r"```py\n(.*?)```", README, flags=re.DOTALL)
+    body = example[example.index("from nasbench_suite") :]
+    assert shown.strip() == body.strip()
+
+
+def test_links_in_documents_lead_somewhere():
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("leaderboards/**/*.md")]:
+        text = document.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)\)", text):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_architecture_names_every_module_of_the_package():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    for path in (ROOT / "nasbench_suite").iterdir():
+        if path.name.startswith(("_", ".", "py.typed")) and path.name != "__init__.py":
+            continue
+        assert path.name + ("/" if path.is_dir() else "") in text or path.name == "py.typed", path.name
+
+
+@pytest.mark.parametrize("name", sorted(leaderboard_folders()))
+def test_pages_of_a_board_are_those_of_its_results(name):
+    folder = leaderboard_folders()[name]
+    board = load_board(folder / "results.h5")
+    assert board.rules == read_rules(folder)
+    assert (folder / "board.md").read_text(encoding="utf-8") == markdown_page(board, name)
+    assert {path.name for path in (folder / "figures").iterdir()} == set(board_figures(board))
+
+
+def test_no_tracked_file_is_over_eight_megabytes():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    files = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert files
+    assert all(path.stat().st_size < 8 * 2**20 for path in files if path.exists())
