@@ -16,8 +16,6 @@ if TYPE_CHECKING:
         Evaluations,
         Metric,
         TestMetrics,
-        load_benchmark,
-        task_names,
     )
     from nasbench_suite.errors import ArchitectureError, NasbenchSuiteError
     from nasbench_suite.jobs import search
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from nasbench_suite.runs import Runs
     from nasbench_suite.spaces import SearchSpace, get_space
     from nasbench_suite.strategies import Proposals, SingleRunStrategy, Strategy, get_strategy
+    from nasbench_suite.tasks import load_benchmark, task_names
 
 __version__ = "0.1.0"
 
@@ -43,9 +42,9 @@ _HOMES = {
     "TestMetrics": "benchmark",
     "get_space": "spaces",
     "get_strategy": "strategies",
-    "load_benchmark": "benchmark",
+    "load_benchmark": "tasks",
     "search": "jobs",
-    "task_names": "benchmark",
+    "task_names": "tasks",
 }
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What answers the question "how good is this architecture?": the protocol and the way to get one.
+"""What answers the question "how good is this architecture?": the protocol that all benchmarks follow.
 
 A benchmark is pure: no clock, no hidden state, no global random numbers. Test results live behind
 `reveal`, which only leaderboards call; a strategy sees what `query` brings.
@@ -6,7 +6,6 @@ A benchmark is pure: no clock, no hidden state, no global random numbers. Test r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -127,30 +126,3 @@ class Benchmark(Protocol):
     def reveal(self, genes: Genes) -> TestMetrics:
         """Return test results of the architectures; for leaderboards only."""
         ...
-
-
-def task_names() -> list[str]:
-    """Return every task `BENCHMARK/DATASET` that a datasheet describes, whether its table is here or not."""
-    from nasbench_suite.cards import datasheets
-
-    return sorted(f"{name}/{task}" for name, sheet in datasheets().items() for task in sheet.tasks)
-
-
-@lru_cache(maxsize=32)
-def load_benchmark(task: str) -> Benchmark:
-    """Return the benchmark of a task such as `graph/cora`; the same object for every call.
-
-    The first call for a table that a package ships converts it to HDF5 under the user's data folder.
-
-    Raises
-    ------
-    UnknownNameError
-        When no datasheet describes the task; the message lists the nearest names.
-    DamagedFileError
-        When the table's checksum does not hold.
-    NasbenchSuiteError
-        When the data folder cannot be written, or the table has to be imported first.
-    """
-    from nasbench_suite.tabular.catalogue import open_task
-
-    return open_task(task)

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from nasbench_suite.benchmark import Benchmark, Repeat, load_benchmark
+from nasbench_suite.benchmark import Benchmark, Repeat
 from nasbench_suite.cards import Setting
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.loop import Budget, Duplicates, play
@@ -25,6 +25,7 @@ from nasbench_suite.runs import Runs
 from nasbench_suite.strategies.base import Strategy, resolve_hyperparameters
 from nasbench_suite.strategies.catalogue import StrategyClass, StrategySource, constructor, get_strategy
 from nasbench_suite.strategies.reward import Reward
+from nasbench_suite.tasks import load_benchmark
 
 BLOCK_RUNS = 250
 """Runs of a block. Part of the definition of a result: changing it changes the random numbers."""

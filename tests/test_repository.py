@@ -12,8 +12,8 @@ import pytest
 import nasbench_suite
 from nasbench_suite.cards import strategy_cards
 from nasbench_suite.content import CONTENT_FOLDERS
-from nasbench_suite.leaderboards.board import load_board
 from nasbench_suite.leaderboards.render import board_figures, markdown_page
+from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 
 ROOT = Path(__file__).resolve().parents[1]

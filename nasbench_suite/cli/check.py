@@ -4,7 +4,6 @@ import importlib.util
 
 import typer
 
-from nasbench_suite.benchmark import load_benchmark, task_names
 from nasbench_suite.cards import datasheets, strategy_cards
 from nasbench_suite.cli.output import Json, Quiet, complain, interruptible, print_json, progress
 from nasbench_suite.errors import NasbenchSuiteError
@@ -12,6 +11,7 @@ from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.table import check_index
+from nasbench_suite.tasks import load_benchmark, task_names
 
 _PROBLEMS = 2
 
@@ -74,7 +74,7 @@ def _check_table(task: str) -> None:
 
 
 def _check_leaderboard(name: str) -> None:
-    from nasbench_suite.leaderboards.board import RESULTS, load_board  # loads SciPy, so not for --help
+    from nasbench_suite.leaderboards.results import RESULTS, load_board  # loads SciPy, so not for --help
 
     folder = leaderboard_folders()[name]
     rules = read_rules(folder)

@@ -45,8 +45,9 @@ def run(
 
         nasbench-suite leaderboard run my-board --jobs 4
     """
-    from nasbench_suite.leaderboards.board import RESULTS, load_board, run_board, save_board
+    from nasbench_suite.leaderboards.board import run_board
     from nasbench_suite.leaderboards.render import write_pages
+    from nasbench_suite.leaderboards.results import RESULTS, load_board, save_board
 
     home = find_leaderboard(folder)
     rules = read_rules(home)
@@ -77,8 +78,8 @@ def render(
 
         nasbench-suite leaderboard render leaderboards/nas-bench-graph
     """
-    from nasbench_suite.leaderboards.board import RESULTS, load_board
     from nasbench_suite.leaderboards.render import write_pages
+    from nasbench_suite.leaderboards.results import RESULTS, load_board
 
     home = find_leaderboard(folder)
     board = load_board(home / RESULTS)
@@ -111,8 +112,8 @@ def _print_board(board: "Board", as_json: bool) -> None:
 
 def _comparison(board: "Board", kept: "Board", home: Path) -> str:
     """Say whether a board agrees with the kept one, cell by cell."""
-    from nasbench_suite.leaderboards.board import RESULTS
     from nasbench_suite.leaderboards.render import percent
+    from nasbench_suite.leaderboards.results import RESULTS
 
     if board.rules != kept.rules:
         return f"the rules have changed since {home / RESULTS} was played; the boards are not compared."

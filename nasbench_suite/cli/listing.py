@@ -4,11 +4,11 @@ from enum import StrEnum
 
 import typer
 
-from nasbench_suite.benchmark import task_names
 from nasbench_suite.cards import datasheets, strategy_cards
 from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
+from nasbench_suite.tasks import task_names
 
 
 class Kind(StrEnum):

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import typer
 
-from nasbench_suite.benchmark import Repeat, load_benchmark
+from nasbench_suite.benchmark import Repeat
 from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.tasks import load_benchmark
 
 
 def query(

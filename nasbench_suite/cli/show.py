@@ -4,13 +4,13 @@ from typing import Any
 
 import typer
 
-from nasbench_suite.benchmark import load_benchmark, task_names
 from nasbench_suite.cards import StrategyCard, datasheets, strategy_cards
 from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import UnknownNameError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
 from nasbench_suite.tabular.benchmark import TabularBenchmark
+from nasbench_suite.tasks import load_benchmark, task_names
 
 
 def show(

@@ -54,32 +54,23 @@ def board_figures(board: Board) -> dict[str, bytes]:
 
 
 def _draw(board: Board, name: str) -> Figure:
-    def evaluations(task: str) -> NDArray[np.int64]:
-        return board.evaluations
+    curves: dict[str, tuple[str, str, str]] = {
+        "regret-by-evaluations.svg": ("test_regret_curve", "evaluations", "test regret"),
+        "validation-regret-by-evaluations.svg": ("valid_regret_curve", "evaluations", "validation regret"),
+        "regret-by-seconds.svg": ("seconds_curve", "simulated seconds", "test regret"),
+    }
+    if name not in curves:
+        return _finals(board)
+    attribute, x_label, y_label = curves[name]
 
-    match name:
-        case "regret-by-evaluations.svg":
-            return _anytime(
-                board,
-                lambda task, label: board.summaries[task][label].test_regret_curve,
-                evaluations,
-                ("evaluations", "test regret (percentage points)"),
-            )
-        case "validation-regret-by-evaluations.svg":
-            return _anytime(
-                board,
-                lambda task, label: board.summaries[task][label].valid_regret_curve,
-                evaluations,
-                ("evaluations", "validation regret (percentage points)"),
-            )
-        case "regret-by-seconds.svg":
-            return _anytime(
-                board,
-                lambda task, label: board.summaries[task][label].seconds_curve,
-                lambda task: board.seconds[task],
-                ("simulated seconds", "test regret (percentage points)"),
-            )
-    return _finals(board)
+    def curve(task: str, label: str) -> Curve:
+        found: Curve = getattr(board.summaries[task][label], attribute)
+        return found
+
+    def grid(task: str) -> NDArray[Any]:
+        return board.seconds[task] if attribute == "seconds_curve" else board.evaluations
+
+    return _anytime(board, curve, grid, (x_label, f"{y_label} (percentage points)"))
 
 
 def _anytime(

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from nasbench_suite.benchmark import task_names
 from nasbench_suite.cards import datasheets
 from nasbench_suite.content import data_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
@@ -16,12 +15,17 @@ def table_path(task: str) -> Path:
     return data_root() / "tables" / f"{task.replace('/', '-')}.h5"
 
 
-def open_task(task: str) -> TabularBenchmark:
+def table_tasks() -> list[str]:
+    """Return every task that a datasheet describes."""
+    return sorted(f"{name}/{task}" for name, sheet in datasheets().items() for task in sheet.tasks)
+
+
+def open_table_task(task: str) -> TabularBenchmark:
     """Open the table of a task, converting it first if a package ships it; see `load_benchmark`."""
     benchmark, _, dataset = task.partition("/")
     sheet = datasheets().get(benchmark)
     if sheet is None or dataset not in sheet.tasks:
-        raise UnknownNameError("task", task, task_names())
+        raise UnknownNameError("task", task, table_tasks())
     path = table_path(task)
     if not path.exists():
         convert = PACKAGE_IMPORTERS.get(sheet.importer)

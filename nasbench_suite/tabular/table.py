@@ -6,7 +6,8 @@
     /epochs           int32   [epochs]                 training epochs of the epoch axis; empty: fully trained
     /metrics/NAME     float64 [rows, repeats, epochs]  NaN where missing; attributes unit, direction, role
 
-`sha256` covers the description and every byte of every dataset, so that damage is seen on opening.
+`sha256` covers the description (but for the program that wrote the file) and every byte of every dataset, so
+that damage is seen on opening.
 """
 
 import hashlib
@@ -156,7 +157,7 @@ def save_table(table: Table, path: Path) -> None:
                 role=metric.role,
                 description=metric.description,
             )
-        file.attrs["sha256"] = _digest(description, table)
+        file.attrs["sha256"] = _digest(table)
     write_whole(path, image.getvalue())
 
 
@@ -177,7 +178,7 @@ def read_table(path: Path) -> Table:
         raise
     except (OSError, KeyError, ValueError, RuntimeError, ValidationError) as problem:
         raise _damaged(path) from problem
-    if _digest(table.description.model_dump_json(), table) != stated:
+    if _digest(table) != stated:
         raise _damaged(path)
     object.__setattr__(table, "sha256", stated)
     return table
@@ -220,7 +221,9 @@ def _as_text(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _digest(description: str, table: Table) -> str:
+def _digest(table: Table) -> str:
+    # Not over created_with: the same data has the same digest whatever version of the suite read it.
+    description = table.description.model_dump_json(exclude={"created_with"})
     digest = hashlib.sha256(description.encode())
     for name in sorted(table.metrics):
         metric = table.metrics[name]

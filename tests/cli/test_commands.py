@@ -139,9 +139,8 @@ def test_search_with_one_job_gives_the_same_bytes_as_with_two(cli):
 
 
 def test_own_strategy_from_a_file(cli):
-    out = cli(
-        *"search graph/cora --strategy ./mine.py:Mine --runs 9 --evaluations 9 --set patience=3 --json".split()
-    )
+    asked = "search graph/cora --strategy ./mine.py:Mine --runs 9 --evaluations 9 --set patience=3"
+    out = cli(*asked.split(), "--json")
     assert json.loads(out)["strategy"] == "Mine"
 
 

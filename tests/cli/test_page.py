@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nasbench_suite.leaderboards.board import load_board
 from nasbench_suite.leaderboards.render import write_pages
+from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -1,8 +1,9 @@
-"""The published board, played again: every number of the strategies that compute in float64 must come back."""
+"""The published board, played again: every number of the strategies in float64 must come back."""
 
 import pytest
 
-from nasbench_suite.leaderboards.board import load_board, run_board
+from nasbench_suite.leaderboards.board import run_board
+from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders
 from nasbench_suite.workers import workers
 

@@ -1,0 +1,143 @@
+"""The numbers of a board on disk: one small HDF5 file from which its pages can be written again."""
+
+import hashlib
+import io
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.leaderboards.board import Board
+from nasbench_suite.leaderboards.outcomes import Reference
+from nasbench_suite.leaderboards.rules import Rules
+from nasbench_suite.leaderboards.statistics import Curve, Estimate, Reached, Summary
+from nasbench_suite.storage import write_whole
+
+FORMAT = "nasbench-suite board"
+SCHEMA = 1
+RESULTS = "results.h5"
+
+
+def save_board(board: Board, path: Path) -> None:
+    """Write the board's numbers to an HDF5 file, whole or not at all."""
+    image = io.BytesIO()
+    with h5py.File(image, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["schema"] = SCHEMA
+        head = _head(board)
+        file.attrs["head"] = head
+        numbers = _numbers(board)
+        file.attrs["sha256"] = _digest(head, numbers)
+        for name, values in numbers.items():
+            file.create_dataset(name, data=values)
+    write_whole(path, image.getvalue())
+
+
+def load_board(path: Path) -> Board:
+    """Read a board's numbers and verify their checksum.
+
+    Raises
+    ------
+    DamagedFileError
+        When the file is truncated, corrupt, or no board.
+    NasbenchSuiteError
+        When there is no such file.
+    """
+    if not path.is_file():
+        raise NasbenchSuiteError(f"there is no {path}; play the board first: nasbench-suite leaderboard run.")
+    damaged = DamagedFileError(f"{path} is truncated, corrupt or no board; play the board again.")
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT or file.attrs["schema"] != SCHEMA:
+                raise damaged
+            head, stated = str(file.attrs["head"]), str(file.attrs["sha256"])
+            numbers = {name: file[name][()] for name in _dataset_names(file)}
+    except (OSError, KeyError, ValueError, RuntimeError) as problem:
+        raise damaged from problem
+    if _digest(head, numbers) != stated:
+        raise damaged
+    return _from_parts(json.loads(head), numbers)
+
+
+def _dataset_names(file: h5py.File) -> list[str]:
+    names: list[str] = []
+    file.visititems(lambda name, entry: names.append(name) if isinstance(entry, h5py.Dataset) else None)
+    return sorted(names)
+
+
+def _head(board: Board) -> str:
+    return json.dumps(
+        {
+            "rules": board.rules.model_dump(),
+            "references": {task: asdict(reference) for task, reference in board.references.items()},
+            "units": board.units,
+            "versions": board.versions,
+        },
+        sort_keys=True,
+    )
+
+
+def _key(board_task: str, label_number: int) -> str:
+    return f"{board_task.replace('/', ':')}/{label_number:03d}"
+
+
+def _numbers(board: Board) -> dict[str, NDArray[Any]]:
+    """Return all numbers by dataset name: per task and strategy one row of scalars and the curves."""
+    numbers: dict[str, NDArray[Any]] = {"evaluations": board.evaluations}
+    for task in board.rules.tasks:
+        numbers[f"seconds/{task.replace('/', ':')}"] = board.seconds[task]
+        for number, label in enumerate(board.labels):
+            summary, key = board.summaries[task][label], _key(task, number)
+            scalars = [float(summary.runs)]
+            for field in fields(Summary):
+                value = getattr(summary, field.name)
+                if isinstance(value, Estimate | Reached):
+                    scalars += list(asdict(value).values())
+                elif isinstance(value, Curve):
+                    numbers[f"curves/{key}/{field.name}"] = np.array([value.mean, value.low, value.high])
+            numbers[f"scalars/{key}"] = np.array(scalars)
+    return numbers
+
+
+def _from_parts(head: dict[str, Any], numbers: dict[str, NDArray[Any]]) -> Board:
+    rules = Rules.model_validate(head["rules"])
+    labels = [entry.name for entry in rules.strategies]
+    return Board(
+        rules=rules,
+        references={task: Reference(**values) for task, values in head["references"].items()},
+        summaries={
+            task: {label: _summary(numbers, _key(task, n)) for n, label in enumerate(labels)}
+            for task in rules.tasks
+        },
+        evaluations=numbers["evaluations"],
+        seconds={task: numbers[f"seconds/{task.replace('/', ':')}"] for task in rules.tasks},
+        units=head["units"],
+        versions=head["versions"],
+    )
+
+
+def _summary(numbers: dict[str, NDArray[Any]], key: str) -> Summary:
+    scalars = iter(numbers[f"scalars/{key}"].tolist())
+    parts: dict[str, Any] = {}
+    for field in fields(Summary):
+        if field.type is int:
+            parts[field.name] = int(next(scalars))
+        elif field.type in (Estimate, Reached):
+            parts[field.name] = field.type(*(next(scalars) for _ in fields(field.type)))
+        else:
+            parts[field.name] = Curve(*numbers[f"curves/{key}/{field.name}"])
+    return Summary(**parts)
+
+
+def _digest(head: str, numbers: dict[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256(head.encode())
+    for name in sorted(numbers):
+        array = np.ascontiguousarray(numbers[name])
+        digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
