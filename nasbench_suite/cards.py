@@ -91,6 +91,9 @@ class StrategyCard(Card):
         `module:Class`.
     learns_on
         `numpy` or `torch`: what the strategy's step runs on.
+    reward
+        What the strategy maximises, for example `valid - 0.02 * log(params_millions)`; the validation metric
+        if empty. A search or a leaderboard may ask for another.
     tuned_on
         Tasks on which a hyperparameter was chosen by trial; boards mark the strategy there.
     """
@@ -102,6 +105,7 @@ class StrategyCard(Card):
     learns_on: Text
     paper: Paper
     hyperparameters: dict[str, Hyperparameter] = {}
+    reward: str = ""
     tuned_on: list[Text] = []
     deviations: list[Text]
 

@@ -48,7 +48,7 @@ class Search:
     settings
         Hyperparameters that replace those of the card.
     reward
-        Formula to maximise; see `Reward`.
+        Formula to maximise; see `Reward`. The card's if empty.
     """
 
     strategy: str | StrategyClass
@@ -62,10 +62,10 @@ class Search:
     repeat: RepeatChoice = "mean"
 
     def __post_init__(self) -> None:
-        if self.runs < 1:
-            raise NasbenchSuiteError(f"runs must be at least 1, not {self.runs}.")
-        if self.seed < 0:
-            raise NasbenchSuiteError(f"the seed must not be negative, not {self.seed}.")
+        if not isinstance(self.runs, int) or self.runs < 1:
+            raise NasbenchSuiteError(f"runs must be a whole number of at least 1, not {self.runs}.")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise NasbenchSuiteError(f"the seed must be a whole number of at least 0, not {self.seed}.")
 
     @cached_property
     def source(self) -> StrategySource:
@@ -78,6 +78,11 @@ class Search:
         if self.source.card is not None:
             return self.source.card.resolve(self.settings)
         return resolve_hyperparameters(self._strategy_class(), self.settings)
+
+    @property
+    def formula(self) -> str:
+        """The reward that is asked for, else the card's."""
+        return self.reward or (self.source.card.reward if self.source.card is not None else "")
 
     def _strategy_class(self) -> StrategyClass:
         return get_strategy(self.strategy) if isinstance(self.strategy, str) else self.strategy
@@ -92,7 +97,7 @@ class Search:
         self.hyperparameters  # noqa: B018  # resolving them is the check
         if self.source.card is None:
             self.build(benchmark, runs=1, seed=np.random.SeedSequence(0))
-        wanted = Reward(self.reward).metrics
+        wanted = Reward(self.formula).metrics
         repeat: Repeat = np.random.default_rng(0) if self.repeat == "random" else self.repeat
         answer = benchmark.query(
             benchmark.space.sample(np.random.default_rng(0), 1), repeat=repeat, info=wanted
@@ -106,7 +111,7 @@ class Search:
     def build(self, benchmark: Benchmark, runs: int, seed: np.random.SeedSequence) -> Strategy:
         """Return the strategy object that plays `runs` runs."""
         build = constructor(self._strategy_class())
-        return build(benchmark.space, runs=runs, seed=seed, reward=self.reward, **self.settings)
+        return build(benchmark.space, runs=runs, seed=seed, reward=self.formula, **self.settings)
 
     def blocks(self) -> list["Block"]:
         """Return the blocks of the search, the last one perhaps smaller."""
@@ -142,7 +147,7 @@ class Block:
             "strategy": search.source.name,
             "strategy_sha256": search.source.sha256(),
             "hyperparameters": search.hyperparameters,
-            "reward": search.reward,
+            "reward": search.formula,
             "budget": asdict(search.budget),
             "duplicates": search.duplicates,
             "repeat": search.repeat,

@@ -47,6 +47,8 @@ class Budget:
         amount = self.evaluations if self.evaluations is not None else self.seconds
         if not (amount is not None and 0 < amount < float("inf")):
             raise NasbenchSuiteError(f"the budget is {amount}; it must be a positive number.")
+        if self.evaluations is not None and not isinstance(self.evaluations, int):
+            raise NasbenchSuiteError(f"the budget is {amount} evaluations; it must be a whole number.")
 
 
 def play(

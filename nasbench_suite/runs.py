@@ -59,6 +59,10 @@ class Runs:
     search_seconds: NDArray[np.float64] | None = None
     epochs: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
 
+    def __repr__(self) -> str:
+        who = f"{self.request.get('strategy', 'a strategy')} on {self.request.get('task', 'a benchmark')}"
+        return f"<Runs of {who}: {len(self.length)} runs, up to {self.valid.shape[1]} proposals each>"
+
     @property
     def maximise(self) -> bool:
         """Whether a larger validation result is better."""
@@ -161,8 +165,9 @@ class Runs:
         return runs
 
     def sha256(self) -> str:
-        """Return the SHA-256 of everything in the record: equal for equal searches."""
-        digest = hashlib.sha256(json.dumps(self.request, sort_keys=True).encode())
+        """Return the SHA-256 of what was asked for and what happened, whatever versions it was made with."""
+        request = {key: value for key, value in self.request.items() if key != "made_with"}
+        digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
         for name, array in self._arrays():
             digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)

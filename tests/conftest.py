@@ -147,7 +147,8 @@ from nasbench_suite.errors import DamagedFileError
 whole = path.read_bytes()
 flip = random.Random(0)
 for position in positions:
-    path.write_bytes(whole[:position] + bytes([whole[position] ^ flip.randrange(1, 256)]) + whole[position + 1:])
+    flipped = bytes([whole[position] ^ flip.randrange(1, 256)])
+    path.write_bytes(whole[:position] + flipped + whole[position + 1 :])
     print(position, end=" ", flush=True)
     try:
         digest = read(path).sha256

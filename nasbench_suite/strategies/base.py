@@ -53,7 +53,8 @@ class Strategy(ABC):
     seed
         An integer or a `SeedSequence`; the same seed gives the same proposals.
     reward
-        What to maximise, for example `valid - 0.02 * log(params_millions)`; the validation metric if empty.
+        What to maximise, for example `valid - 0.02 * log(params_millions)`; the card's if empty, which is the
+        validation metric unless the card says otherwise.
     hyperparameters
         Values that replace those of the card.
 
@@ -79,7 +80,7 @@ class Strategy(ABC):
             raise NasbenchSuiteError(f"runs must be at least 1, not {runs}.")
         self.space = space
         self.runs = runs
-        self.reward = Reward(reward)
+        self.reward = Reward(reward or (strategy_cards()[self.name].reward if self.name else ""))
         self.hyperparameters = resolve_hyperparameters(type(self), hyperparameters)
         for key, value in self.hyperparameters.items():
             setattr(self, key, value)

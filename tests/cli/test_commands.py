@@ -157,7 +157,7 @@ def test_own_strategy_from_a_file(cli):
         ("search graph/cora --strategy genetic --evaluations 0", "must be a positive number"),
         ("search graph/cora --strategy genetic", "give exactly one of them"),
         ("search graph/cora --strategy genetic --seconds 10", "records no training time"),
-        ("search graph/cora --strategy genetic --evaluations 9 --runs 0", "at least 1"),
+        ("search graph/cora --strategy genetic --evaluations 9 --runs 0", "at least 1, not 0"),
         (
             "search graph/cora --strategy genetic --evaluations 9 --set populatoin=3",
             "did you mean population",

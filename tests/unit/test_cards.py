@@ -91,8 +91,8 @@ def test_a_card_is_read(tmp_path):
     ("old", "new", "key", "says"),
     [
         ("title = ", "titel = ", "titel", "did you mean title"),
-        ("year = 2020", "year = 2020\npages = 3", "paper.pages", "not known here; remove it"),
-        ("minimum = 0\n", "least = 0\n", "hyperparameters.rate.least", "not known here; remove it"),
+        ("year = 2020", "year = 2020\npages = 3", "paper.pages", "not known"),
+        ("minimum = 0\n", "least = 0\n", "hyperparameters.rate.least", "not known"),
         ("year = 2020", 'year = "2020"', "paper.year", "valid integer, not '2020'"),
         ("deviations = []", 'deviations = "none"', "deviations", "valid list, not 'none'"),
         ('learns_on = "numpy"', 'learns_on = ""', "learns_on", "at least 1 character"),

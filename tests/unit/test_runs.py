@@ -174,10 +174,9 @@ def test_a_truncated_file_is_refused(path, share):
         Runs.load(path)
 
 
-@pytest.mark.xfail(reason="HDF5 parses the file before any checksum: it may crash or raise anything")
 def test_a_flipped_byte_anywhere_is_noticed_or_harmless(path, readings_of_flipped):
     stated = Runs.load(path).sha256()
-    positions = random.Random(1).sample(range(path.stat().st_size), 400)
+    positions = random.Random(1).sample(range(6000), 600)  # where HDF5 keeps names, types and attributes
     found = readings_of_flipped(path, "nasbench_suite.runs:Runs.load", positions)
     assert set(found.values()) <= {"refused", f"read {stated}"}
     assert len(found) == len(positions)

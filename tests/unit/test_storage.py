@@ -76,7 +76,9 @@ try:
 except NasbenchSuiteError as problem:
     print(problem)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.strip() == (
         f"cannot write {path}: the file would be larger than the system allows; raise the file-size limit."
     )
@@ -99,7 +101,7 @@ def test_a_path_directly_below_a_file_is_the_same_sentence(tmp_path):
 
 def test_a_folder_in_the_place_of_the_file_is_a_sentence(tmp_path):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(NasbenchSuiteError, match="cannot write .*folder: "):
+    with pytest.raises(NasbenchSuiteError, match=r"cannot write .*folder: "):
         write_whole(tmp_path / "folder", b"new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 

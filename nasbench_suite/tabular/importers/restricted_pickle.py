@@ -16,7 +16,7 @@ from nasbench_suite.errors import DamagedFileError
 
 Global = tuple[str, str]
 
-_NUMBERS = frozenset("b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split())
+_NUMBERS = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
 _STATE_TAIL = (None, None, None, -1, -1, 0)
 """What follows version and byte order in the pickled state of a dtype that is a plain number."""
 

@@ -2,14 +2,14 @@
 
     python tests/benchmarks/peers/compare.py [--envs FOLDER] [--repeats N]
 
-Measured are the seconds an import takes, the microseconds an evaluation of regularized evolution takes beyond
-what the table answers (population 10, tournaments of 3, runs of 500 evaluations on NAS-Bench-Graph's Cora),
-and the microseconds a look-up takes. Each tool has a script here that uses it in its documented way and says
-which; the script prints its figures as a line of JSON. nni and syne-tune run in virtual environments of
-their own with pinned versions (known to work on Python 3.11), made in FOLDER when they are not there; ours and
-nas-bench-graph run in the environment of the interpreter that runs this file. The scripts take turns, N times,
-each time in a fresh process on one thread; the table gives the median, and the least and the greatest. A tool
-that cannot be installed or run has its error in the table.
+Measured are the seconds an import takes, the microseconds an evaluation of regularized evolution takes, its
+look-up included (population 10, tournaments of 3, runs of 500 evaluations on NAS-Bench-Graph's Cora), and the
+microseconds a look-up takes. Each tool has a script here that uses it in its documented way and says which;
+the script prints its figures as a line of JSON. nni and syne-tune run in virtual environments of their own
+with pinned versions (known to work on Python 3.11), made in FOLDER when they are not there; ours and
+nas-bench-graph run in the environment of the interpreter that runs this file. The scripts take turns, N
+times, each time in a fresh process on one thread; the table gives the median, and the least and the greatest.
+A tool that cannot be installed or run has its error in the table.
 """
 
 import argparse

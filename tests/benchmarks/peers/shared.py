@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
 POPULATION = 10
@@ -22,6 +23,8 @@ EVALUATIONS = 500
 """Evaluations of a timed run."""
 WARM_UP = 100
 """Evaluations of the run before it, which is not timed: first calls fill caches and import modules."""
+ROUNDS = 5
+"""Timed runs of a process, of which the median counts."""
 LOOK_UPS = 5000
 """Architectures of a timed series of single look-ups."""
 CHOICES = ("links", "op1", "op2", "op3", "op4")
@@ -80,10 +83,14 @@ def architectures(n: int) -> list[Genes]:
 
 
 def microseconds(work: Callable[[], object], count: int) -> float:
-    """Return the time of `work`, which does something `count` times, per time."""
+    """Return the time of `work`, which does something `count` times, per time: the median of some rounds."""
+    return median(_seconds(work) for _ in range(ROUNDS)) / count * 1e6
+
+
+def _seconds(work: Callable[[], object]) -> float:
     start = perf_counter()
     work()
-    return (perf_counter() - start) / count * 1e6
+    return perf_counter() - start
 
 
 def report(script: str, packages: Sequence[str], rows: Sequence[Row]) -> None:

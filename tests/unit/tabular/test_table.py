@@ -160,7 +160,7 @@ def test_what_is_no_hdf5_file_is_refused(tmp_path, content):
 
 
 def test_every_error_names_the_file(tmp_path):
-    with pytest.raises(NasbenchSuiteError, match="absent.h5"):
+    with pytest.raises(NasbenchSuiteError, match=r"absent\.h5"):
         read_table(tmp_path / "absent.h5")
 
 

@@ -65,21 +65,26 @@ def test_provenance_names_package_version_and_checksum(sheet):
         [GOOD],
         {"81111": GOOD},
         {True: GOOD},
+        {},
+        {181111: GOOD},
+        {112 - 10**5: GOOD},
+        {10**30: GOOD},
         {81111: 0.5},
         {81111: {**GOOD, "perf": "0.5"}},
         {81111: {**GOOD, "perf": None}},
+        {81111: {**GOOD, "perf": 10**400}},
         {81111: {**GOOD, "perf": float("nan")}},
         {81111: {**GOOD, "latency": float("inf")}},
         {81111: {key: value for key, value in GOOD.items() if key != "para"}},
     ],
-    ids=["list", "text key", "bool key", "number", "text", "none", "nan", "infinity", "missing"],
+    ids=lambda records: str(records)[:30],
 )
 def test_files_of_another_form_are_refused(sheet, records):
     with pytest.raises(DamagedFileError, match="no light file of NAS-Bench-Graph"):
         imported(sheet, records)
 
 
-@pytest.mark.parametrize("cell", [91111, 81119, 88888, 181111, -1, 10**15], ids=str)
+@pytest.mark.parametrize("cell", [91111, 81119, 88888], ids=str)
 def test_cells_outside_the_space_are_refused(sheet, cell):
     with pytest.raises(DamagedFileError, match="not in space graph"):
         imported(sheet, {**CELLS, cell: GOOD})
@@ -94,29 +99,6 @@ def test_operations_that_proteins_lacks_are_refused(sheet, cell):
 def test_cells_that_are_not_canonical_are_refused(sheet):
     with pytest.raises(DamagedFileError, match="not canonical"):
         imported(sheet, {211: GOOD, 81111: GOOD})
-
-
-@pytest.mark.xfail(
-    reason="numbers beyond 64 bits or a float's range raise OverflowError", raises=OverflowError
-)
-@pytest.mark.parametrize(
-    "records", [{10**30: GOOD}, {81111: {**GOOD, "perf": 10**400}}], ids=["cell", "value"]
-)
-def test_numbers_beyond_all_bounds_are_refused(sheet, records):
-    with pytest.raises(DamagedFileError):
-        imported(sheet, records)
-
-
-@pytest.mark.xfail(reason="a negative cell number is read by its digits modulo ten")
-def test_negative_cells_are_refused(sheet):
-    with pytest.raises(DamagedFileError):
-        imported(sheet, {112 - 10**5: GOOD})
-
-
-@pytest.mark.xfail(reason="an empty dictionary makes a table without rows")
-def test_a_file_without_cells_is_refused(sheet):
-    with pytest.raises(DamagedFileError):
-        imported(sheet, {})
 
 
 def test_an_installation_without_its_file_is_an_error_that_says_so(sheet, monkeypatch, tmp_path):
