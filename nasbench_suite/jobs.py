@@ -4,12 +4,13 @@ Runs are played in blocks of `BLOCK_RUNS`. Each block has its own child of the s
 depend on how many workers played it; a stored block that answers the same request is not played again.
 """
 
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
@@ -146,6 +147,7 @@ class Block:
             "table_sha256": table.sha256 if table is not None else "",
             "strategy": search.source.name,
             "strategy_sha256": search.source.sha256(),
+            "engine_sha256": engine_sha256(),
             "hyperparameters": search.hyperparameters,
             "reward": search.formula,
             "budget": asdict(search.budget),
@@ -187,6 +189,18 @@ class Block:
             return None  # a damaged block is played again, which gives the same bytes
         asked = json.loads(json.dumps(request))
         return runs if {key: runs.request.get(key) for key in asked} == asked else None
+
+
+@cache
+def engine_sha256() -> str:
+    """Return the SHA-256 of the code that plays searches: the loop, the blocks, spaces and strategies."""
+    package = Path(__file__).parent
+    files = [package / "loop.py", package / "jobs.py"]
+    files += [path for folder in ("spaces", "strategies") for path in sorted((package / folder).glob("*.py"))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def made_with(source: StrategySource) -> dict[str, str]:
@@ -231,6 +245,11 @@ def play_blocks(
             done += 1
             if progress is not None:
                 progress(done, len(blocks))
+    except BrokenExecutor as problem:
+        raise NasbenchSuiteError(
+            "a worker process died, perhaps for lack of memory; finished blocks are kept if they had a place: "
+            "run again with fewer workers."
+        ) from problem
     except BaseException:
         executor.shutdown(wait=True, cancel_futures=True)
         raise

@@ -26,7 +26,7 @@ settings.load_profile("suite")
 
 @pytest.fixture(scope="session", autouse=True)
 def data_folder(tmp_path_factory):
-    """A data folder of this test session's own; workers share it, since tables appear whole or not at all."""
+    """A data folder of the tests' own; workers share it, since tables appear whole or not at all."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "data"
     with pytest.MonkeyPatch.context() as patch:

@@ -125,15 +125,14 @@ def test_a_stored_block_is_read_instead_of_played(stored):
     assert [runs.sha256() for runs in again[::2]] == [runs.sha256() for runs in answers[::2]]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "changed", "empty"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
 def test_a_damaged_block_is_played_again_with_the_same_bytes(stored, damage):
     blocks, answers = stored
     whole = blocks[1].path.read_bytes()
-    damaged = {"truncated": whole[:-100], "changed": whole[:-9] + b"x" * 9, "empty": b""}[damage]
-    blocks[1].path.write_bytes(damaged)
+    blocks[1].path.write_bytes({"truncated": whole[:-100], "empty": b"", "text": b"no record"}[damage])
     again = play_blocks(blocks, keep_runs)
     assert [runs.sha256() for runs in again] == [runs.sha256() for runs in answers]
-    assert blocks[1].path.read_bytes() == (damaged if damage == "changed" else whole) or damage == "changed"
+    assert blocks[1].path.read_bytes() == whole
 
 
 @pytest.mark.parametrize(
@@ -208,8 +207,8 @@ def test_a_file_that_does_not_run_is_an_error(tmp_path, cora):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"runs": 0}, "runs must be at least 1"),
-        ({"seed": -1}, "must not be negative"),
+        ({"runs": 0}, "runs must be"),
+        ({"seed": -1}, "seed must be"),
         ({"settings": {"population": 0}}, "population is 0"),
         ({"settings": {"size": 3}}, "no hyperparameter"),
         ({"reward": "valid - latency"}, "latency_seconds"),

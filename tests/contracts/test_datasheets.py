@@ -1,0 +1,92 @@
+"""What every datasheet keeps to, and every table that a package ships for it."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from nasbench_suite import get_space, load_benchmark, task_names
+from nasbench_suite.benchmark import Benchmark, MissingResultWarning
+from nasbench_suite.cards import datasheets
+from nasbench_suite.spaces import space_names
+from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
+from nasbench_suite.tabular.table import check_index
+
+SHEETS = datasheets()
+each_sheet = pytest.mark.parametrize("name", sorted(SHEETS))
+SHIPPED = sorted(
+    f"{name}/{task}"
+    for name, sheet in SHEETS.items()
+    if sheet.importer in PACKAGE_IMPORTERS
+    for task in sheet.tasks
+)
+UNITS = {"seconds": "s", "millions": "M", "accuracy": "fraction", "auc": "fraction", "joules": "J"}
+
+
+def test_every_task_of_every_datasheet_is_listed():
+    assert task_names() == sorted(f"{name}/{task}" for name, sheet in SHEETS.items() for task in sheet.tasks)
+
+
+@each_sheet
+def test_tasks_name_a_space_and_a_metric_of_each_role(name):
+    sheet = SHEETS[name]
+    assert sheet.tasks
+    for task in sheet.tasks.values():
+        assert task.space in space_names()
+        assert sheet.metrics[task.valid].role == "valid"
+        assert sheet.metrics[task.test].role == "test"
+        assert sheet.metrics[task.valid].direction == sheet.metrics[task.test].direction
+
+
+@each_sheet
+def test_metrics_carry_their_unit_in_their_name_and_are_used(name):
+    sheet = SHEETS[name]
+    used = {metric for task in sheet.tasks.values() for metric in (task.valid, task.test)}
+    for metric, entry in sheet.metrics.items():
+        assert UNITS.get(metric.rpartition("_")[2]) == entry.unit
+        assert entry.role in ("cost", "info") or metric in used
+
+
+@each_sheet
+def test_defects_and_origins_are_told(name):
+    sheet = SHEETS[name]
+    assert sheet.defects
+    for text in (*sheet.defects, sheet.licence, sheet.source, sheet.training, sheet.hardware, sheet.splits):
+        assert text.strip()
+    assert sheet.paper.url.startswith("https://")
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_shipped_table_is_what_its_datasheet_says(data_folder, task):
+    name, _, dataset = task.partition("/")
+    sheet, benchmark = SHEETS[name], load_benchmark(task)
+    entry, description = sheet.tasks[dataset], benchmark.table.description
+    assert isinstance(benchmark, Benchmark)
+    assert benchmark.id == description.task == task
+    assert benchmark.space is get_space(entry.space)
+    assert (benchmark.valid_metric, benchmark.test_metric) == (entry.valid, entry.test)
+    assert description.licence == sheet.licence
+    assert (data_folder / "tables" / f"{name}-{dataset}.h5").is_file()
+    for metric in benchmark.metrics.values():
+        stated = sheet.metrics[metric.name]
+        assert (metric.unit, metric.direction, metric.role) == (stated.unit, stated.direction, stated.role)
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_a_shipped_table_answers_for_every_row_with_plausible_values(data_folder, task):
+    benchmark = load_benchmark(task)
+    check_index(benchmark.table)
+    genes = benchmark.table.genes
+    assert np.array_equal(benchmark.rows(genes), np.arange(len(genes)))
+    info = [metric.name for metric in benchmark.metrics.values() if metric.role == "info"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MissingResultWarning)
+        found = benchmark.query(genes, info=info)
+        columns = {benchmark.valid_metric: found.valid, benchmark.test_metric: benchmark.reveal(genes).test}
+    for metric, values in {**columns, **found.info}.items():
+        present = values[~np.isnan(values)]
+        assert len(present) > 0.9 * len(values)
+        assert (present >= 0).all()
+        if benchmark.metrics[metric].unit == "fraction":
+            assert (present <= 1).all()
+            assert present.max() > 0.5

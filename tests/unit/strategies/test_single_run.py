@@ -1,0 +1,93 @@
+"""Searches written one at a time and played side by side."""
+
+import numpy as np
+import pytest
+
+from nasbench_suite import Budget, NasbenchSuiteError, SingleRunStrategy
+from nasbench_suite.benchmark import MissingResultWarning
+from nasbench_suite.errors import UnknownNameError
+from nasbench_suite.loop import play
+from nasbench_suite.strategies import SideBySide
+from nasbench_suite.tabular import TabularBenchmark
+
+
+class Climber(SingleRunStrategy):
+    """The example of the documentation, with a setting and a log of its own."""
+
+    step_count: int = 1
+    temperature: float = 0.0
+
+    def setup(self):
+        self.best, self.log = None, []
+
+    def propose(self):
+        if self.best is None:
+            return self.space.sample(self.rng, 1)[0]
+        return self.space.mutate(self.rng, self.best[1][None])[0]
+
+    def observe(self, genes, score):
+        self.log.append((genes.tolist(), score))
+        if self.best is None or score > self.best[0]:
+            self.best = (score, genes)
+
+
+def test_every_search_sees_its_own_proposals_and_scores(made_up):
+    strategy = SideBySide(Climber, made_up.space, runs=5, seed=1)
+    runs = play(strategy, made_up, Budget(evaluations=30))
+    for run, one in enumerate(strategy.searches):
+        assert one.log == list(zip(runs.genes[run].tolist(), runs.valid[run].tolist(), strict=True))
+    assert len({run.tobytes() for run in runs.genes}) == 5
+
+
+def test_a_search_plays_as_it_does_alone(made_up):
+    runs = play(SideBySide(Climber, made_up.space, runs=3, seed=2), made_up, Budget(evaluations=20))
+    for run, rng in enumerate(np.random.default_rng(2).spawn(3)):
+        alone = Climber(made_up.space, rng, {})
+        for step in range(20):
+            genes = alone.propose()
+            assert np.array_equal(genes, runs.genes[run, step])
+            alone.observe(genes, made_up.query(genes[None]).valid.item())
+
+
+def test_missing_results_are_minus_infinity_and_minimised_metrics_are_turned(make_table):
+    table = make_table(direction="min")
+    table.columns["valid_accuracy"][::2] = np.nan
+    task = TabularBenchmark(table)
+    strategy = SideBySide(Climber, task.space, seed=3)
+    with pytest.warns(MissingResultWarning):
+        runs = play(strategy, task, Budget(evaluations=25))
+    missing = np.isnan(runs.valid[0])
+    assert 0 < missing.sum() < 25
+    expected = np.where(missing, -np.inf, -runs.valid[0])
+    assert [score for _, score in strategy.searches[0].log] == expected.tolist()
+
+
+def test_settings_are_the_classs_own_replaced_by_those_given(made_up):
+    strategy = SideBySide(Climber, made_up.space, step_count=4, temperature=2)
+    assert strategy.hyperparameters == {"step_count": 4, "temperature": 2}
+    assert strategy.searches[0].step_count == 4
+    assert Climber.step_count == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "says"),
+    [
+        ({"step_cont": 1}, UnknownNameError, "did you mean step_count"),
+        ({"step_count": 1.5}, NasbenchSuiteError, "step_count of Climber is a int"),
+        ({"temperature": "hot"}, NasbenchSuiteError, "temperature of Climber is a float"),
+    ],
+)
+def test_wrong_settings_are_refused(made_up, settings, error, says):
+    with pytest.raises(error, match=says):
+        SideBySide(Climber, made_up.space, **settings)
+
+
+def test_a_state_taken_half_way_leads_to_the_same_end(made_up):
+    strategy = SideBySide(Climber, made_up.space, runs=3, seed=4)
+    play(strategy, made_up, Budget(evaluations=10))
+    state = strategy.state()
+    end = play(strategy, made_up, Budget(evaluations=10)).genes
+    other = SideBySide(Climber, made_up.space, runs=3, seed=99)
+    other.restore(state)
+    assert np.array_equal(play(other, made_up, Budget(evaluations=10)).genes, end)
+    assert len(state["searches"][0]["log"]) == 10
