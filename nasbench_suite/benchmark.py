@@ -123,6 +123,13 @@ class Benchmark(Protocol):
         """Return validation results of the architectures after `epochs` (None: fully trained)."""
         ...
 
+    def identity(self, genes: Genes) -> NDArray[np.int64]:
+        """Return a number per architecture, int64 `[n]`, equal where the benchmark has the same answers.
+
+        Isomorphic architectures may differ here: a table may have trained them separately.
+        """
+        ...
+
     def reveal(self, genes: Genes) -> TestMetrics:
         """Return test results of the architectures; for leaderboards only."""
         ...

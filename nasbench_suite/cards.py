@@ -4,9 +4,10 @@ A card is found by lying in its folder; there is no list to edit. A wrong key or
 names the file, the key and the line.
 """
 
+import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -70,6 +71,8 @@ class Hyperparameter(Card):
             )
         if self.choices is not None and value not in self.choices:
             raise NasbenchSuiteError(f"hyperparameter {name} is one of {self.choices}, not {value!r}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise NasbenchSuiteError(f"hyperparameter {name} is {value!r}; it must be a number.")
         if not isinstance(value, str):
             if self.minimum is not None and value < self.minimum:
                 raise NasbenchSuiteError(
@@ -216,25 +219,44 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
 
 def line_of_key(text: str, location: tuple[int | str, ...]) -> int | None:
     """Return the line (from 1) on which a TOML key stands, or that of its innermost table header."""
-    best: int | None = None
-    depth = 0
-    table: list[int | str] = []
-    seen: dict[tuple[int | str, ...], int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line):
-            table = [part.strip().strip("\"'") for part in header.group(2).split(".")]
-            if header.group(1) == "[[":
-                position = seen.get(tuple(table), -1) + 1
-                seen[tuple(table)] = position
-                table.append(position)
-            path = tuple(table)
-        elif assignment := re.match(r"\s*([\w.\"'-]+)\s*=", line):
-            path = (*table, *(part.strip("\"'") for part in assignment.group(1).split(".")))
-        else:
-            continue
+    best, depth = None, 0
+    for number, path in _key_lines(text):
         if len(path) > depth and path == tuple(location[: len(path)]):
             best, depth = number, len(path)
     return best
+
+
+def _key_lines(text: str) -> Iterator[tuple[int, tuple[int | str, ...]]]:
+    """Yield the line (from 1) and full path of every table header and key of a TOML text."""
+    table: tuple[int | str, ...] = ()
+    entries: dict[tuple[int | str, ...], int] = {}
+    inside = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if inside:
+            inside = "" if inside in line else inside
+        elif header := re.match(r"\s*(\[\[?)\s*([^\]]+?)\s*\]", line):
+            table = _with_entries(_parts(header.group(2)), entries)
+            if header.group(1) == "[[":
+                entries[table] = entries.get(table, -1) + 1
+                table = (*table, entries[table])
+            yield number, table
+        elif assignment := re.match(r"\s*([\w.\"'-]+)\s*=(.*)", line):
+            yield number, (*table, *_parts(assignment.group(1)))
+            inside = next((q for q in ('"""', "'''") if assignment.group(2).count(q) == 1), "")
+
+
+def _parts(dotted: str) -> list[str]:
+    return [part.strip().strip("\"'") for part in dotted.split(".")]
+
+
+def _with_entries(parts: list[str], entries: Mapping[tuple[int | str, ...], int]) -> tuple[int | str, ...]:
+    """Insert, after each list of tables on the way, the number of its last entry."""
+    path: tuple[int | str, ...] = ()
+    for place, part in enumerate(parts):
+        path = (*path, part)
+        if place < len(parts) - 1 and path in entries:
+            path = (*path, entries[path])
+    return path
 
 
 def datasheets() -> dict[str, Datasheet]:

@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -24,7 +24,13 @@ from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.loop import Budget, Duplicates, play
 from nasbench_suite.runs import Runs
 from nasbench_suite.strategies.base import Strategy, resolve_hyperparameters
-from nasbench_suite.strategies.catalogue import StrategyClass, StrategySource, constructor, get_strategy
+from nasbench_suite.strategies.catalogue import (
+    StrategyClass,
+    StrategySource,
+    constructor,
+    file_spec,
+    get_strategy,
+)
 from nasbench_suite.strategies.reward import Reward
 from nasbench_suite.tasks import load_benchmark
 
@@ -63,6 +69,10 @@ class Search:
     repeat: RepeatChoice = "mean"
 
     def __post_init__(self) -> None:
+        # A class from a user's file is known to no other process; its file and name are.
+        object.__setattr__(self, "strategy", file_spec(self.strategy))
+        if self.duplicates not in get_args(Duplicates):
+            raise NasbenchSuiteError(f"duplicates is 'count' or 'free', not {self.duplicates!r}.")
         if not isinstance(self.runs, int) or self.runs < 1:
             raise NasbenchSuiteError(f"runs must be a whole number of at least 1, not {self.runs}.")
         if not isinstance(self.seed, int) or self.seed < 0:
@@ -193,10 +203,11 @@ class Block:
 
 @cache
 def engine_sha256() -> str:
-    """Return the SHA-256 of the code that plays searches: the loop, the blocks, spaces and strategies."""
+    """Return the SHA-256 of the code that plays searches: loop, blocks, spaces, strategies, look-ups."""
     package = Path(__file__).parent
-    files = [package / "loop.py", package / "jobs.py"]
-    files += [path for folder in ("spaces", "strategies") for path in sorted((package / folder).glob("*.py"))]
+    files = [package / f"{name}.py" for name in ("benchmark", "jobs", "loop", "runs")]
+    for folder in ("spaces", "strategies", "tabular"):
+        files += sorted((package / folder).glob("*.py"))
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
@@ -247,8 +258,8 @@ def play_blocks(
                 progress(done, len(blocks))
     except BrokenExecutor as problem:
         raise NasbenchSuiteError(
-            "a worker process died, perhaps for lack of memory; finished blocks are kept if they had a place: "
-            "run again with fewer workers."
+            "a worker process died, for lack of memory or because it cannot import the strategy's class; "
+            "finished blocks are kept if they had a folder: run again with fewer workers."
         ) from problem
     except BaseException:
         executor.shutdown(wait=True, cancel_futures=True)

@@ -6,7 +6,7 @@ two are kept apart in the record, and only simulated seconds count against a bud
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ Overshoot = Literal["finish", "discard"]
 Duplicates = Literal["count", "free"]
 
 _PROPOSALS_PER_EVALUATION = 20
+_MOST_IDLE_PROPOSALS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,12 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.evaluations is None) == (self.seconds is None):
             raise NasbenchSuiteError("a budget has either evaluations or seconds; give exactly one of them.")
+        if self.overshoot not in get_args(Overshoot):
+            raise NasbenchSuiteError(f"overshoot is 'finish' or 'discard', not {self.overshoot!r}.")
         amount = self.evaluations if self.evaluations is not None else self.seconds
         if not (amount is not None and 0 < amount < float("inf")):
             raise NasbenchSuiteError(f"the budget is {amount}; it must be a positive number.")
-        if self.evaluations is not None and not isinstance(self.evaluations, int):
+        if self.evaluations is not None and type(self.evaluations) is not int:
             raise NasbenchSuiteError(f"the budget is {amount} evaluations; it must be a whole number.")
 
 
@@ -67,7 +70,7 @@ def play(
     duplicates
         `count`: proposing an architecture again is an evaluation like any other. `free`: it brings the
         first result again and costs nothing; a run then also ends after 20 proposals per evaluation of its
-        budget, since a converged strategy may propose nothing new.
+        budget (1,000 in a row for one in seconds), since a converged strategy may propose nothing new.
     repeat
         Which training answers; see `Benchmark.query`.
     request
@@ -132,6 +135,7 @@ class _Meter:
         self._budget = budget
         self._evaluations = np.zeros(runs, dtype=np.int64)
         self._seconds = np.zeros(runs)
+        self._idle = np.zeros(runs, dtype=np.int64)
         self._proposals = 0
         self._most_proposals = np.inf
         if duplicates == "free" and budget.evaluations is not None:
@@ -150,17 +154,24 @@ class _Meter:
                 kept &= after <= budget.seconds
             self._seconds = np.where(kept, after, self._seconds)
             self.active = kept & (self._seconds < budget.seconds)
-            if self._proposals > 1000 and not cost.any():
-                raise NasbenchSuiteError(
-                    "evaluations cost no simulated time, so a budget in seconds never ends; give a number of "
-                    "evaluations."
-                )
+            self._end_idle(cost)
             return kept
         self._evaluations += kept & fresh
         self.active &= self._evaluations < (budget.evaluations or 0)
         if self._proposals >= self._most_proposals:
             self.active[:] = False
         return kept
+
+    def _end_idle(self, cost: NDArray[np.float64]) -> None:
+        """End the runs that have long spent nothing: a converged strategy would go on for ever."""
+        self._idle = np.where(cost > 0, 0, self._idle + 1)
+        idle = self.active & (self._idle >= _MOST_IDLE_PROPOSALS)
+        if (idle & (self._seconds == 0)).any():
+            raise NasbenchSuiteError(
+                "evaluations cost no simulated time, so a budget in seconds never ends; give a number of "
+                "evaluations."
+            )
+        self.active &= ~idle
 
 
 class _Record:
@@ -175,7 +186,7 @@ class _Record:
         self._search_seconds: NDArray[np.float64] | None = None
         self._epochs = np.zeros(capacity, dtype=np.int32)
         self._counted = np.zeros((capacity, runs), dtype=bool)
-        self._keys = np.zeros((0, runs), dtype=np.uint64)
+        self._keys = np.zeros((0, runs), dtype=np.int64)
         self._length = np.zeros(runs, dtype=np.int64)
 
     def append(
@@ -207,9 +218,9 @@ class _Record:
         self, proposals: Proposals, evaluations: Evaluations, benchmark: Benchmark
     ) -> tuple[Evaluations, NDArray[np.bool_]]:
         """Replace the results of architectures that a run has proposed before by their first results."""
-        keys = benchmark.space.key(proposals.genes)
+        keys = benchmark.identity(proposals.genes)
         if self._steps == len(self._keys):
-            grown = np.zeros((max(256, 2 * len(self._keys)), len(keys)), dtype=np.uint64)
+            grown = np.zeros((max(256, 2 * len(self._keys)), len(keys)), dtype=np.int64)
             grown[: self._steps] = self._keys
             self._keys = grown
         same = (self._keys[: self._steps] == keys) & (

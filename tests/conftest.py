@@ -1,16 +1,19 @@
 """Fixtures that the whole suite shares."""
 
+import hashlib
 import json
 import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -174,3 +177,19 @@ def readings_of_flipped() -> Callable[[Path, str, list[int]], dict[int, str]]:
         return {int(position): outcome or "crashed" for position, outcome in found.items()}
 
     return readings
+
+
+@pytest.fixture(scope="session")
+def edited():
+    """A context that opens a sealed file for changing and seals it again, as a foreign writer might."""
+
+    @contextmanager
+    def edit(path):
+        with h5py.File(path, "r+") as file:
+            yield file
+        whole = path.read_bytes()
+        first_line = whole[: whole.index(b"\n") + 1]
+        head = first_line + b"sha256 " + hashlib.sha256(whole[512:]).hexdigest().encode() + b"\n"
+        path.write_bytes(head + whole[len(head) :])
+
+    return edit

@@ -1,7 +1,5 @@
 """The numbers of a board on disk: one small HDF5 file from which its pages can be written again."""
 
-import hashlib
-import io
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -11,31 +9,26 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.outcomes import Reference
 from nasbench_suite.leaderboards.rules import Rules
 from nasbench_suite.leaderboards.statistics import Curve, Estimate, Reached, Summary
-from nasbench_suite.storage import write_whole
+from nasbench_suite.sealed import Kind, open_sealed, write_sealed
 
-FORMAT = "nasbench-suite board"
-SCHEMA = 1
+KIND = Kind("board", 1, "play the board again")
 RESULTS = "results.h5"
 
 
 def save_board(board: Board, path: Path) -> None:
     """Write the board's numbers to an HDF5 file, whole or not at all."""
-    image = io.BytesIO()
-    with h5py.File(image, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["schema"] = SCHEMA
-        head = _head(board)
-        file.attrs["head"] = head
-        numbers = _numbers(board)
-        file.attrs["sha256"] = _digest(head, numbers)
-        for name, values in numbers.items():
+
+    def fill(file: h5py.File) -> None:
+        file.attrs["head"] = _head(board)
+        for name, values in _numbers(board).items():
             file.create_dataset(name, data=values)
-    write_whole(path, image.getvalue())
+
+    write_sealed(path, KIND, fill)
 
 
 def load_board(path: Path) -> Board:
@@ -50,18 +43,9 @@ def load_board(path: Path) -> Board:
     """
     if not path.is_file():
         raise NasbenchSuiteError(f"there is no {path}; play the board first: nasbench-suite leaderboard run.")
-    damaged = DamagedFileError(f"{path} is truncated, corrupt or no board; play the board again.")
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or file.attrs["schema"] != SCHEMA:
-                raise damaged
-            head, stated = str(file.attrs["head"]), str(file.attrs["sha256"])
-            numbers = {name: file[name][()] for name in _dataset_names(file)}
-    except (OSError, KeyError, ValueError, RuntimeError) as problem:
-        raise damaged from problem
-    if _digest(head, numbers) != stated:
-        raise damaged
-    return _from_parts(json.loads(head), numbers)
+    with open_sealed(path, KIND) as file:
+        numbers = {name: file[name][()] for name in _dataset_names(file)}
+        return _from_parts(json.loads(file.attrs["head"]), numbers)
 
 
 def _dataset_names(file: h5py.File) -> list[str]:
@@ -132,12 +116,3 @@ def _summary(numbers: dict[str, NDArray[Any]], key: str) -> Summary:
         else:
             parts[field.name] = Curve(*numbers[f"curves/{key}/{field.name}"])
     return Summary(**parts)
-
-
-def _digest(head: str, numbers: dict[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256(head.encode())
-    for name in sorted(numbers):
-        array = np.ascontiguousarray(numbers[name])
-        digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
-        digest.update(array.data)
-    return digest.hexdigest()

@@ -22,7 +22,8 @@ class Entry(Card):
     strategy
         Name of a card or `FILE.py:CLASS`, the file relative to the rules.
     label
-        What the board calls it; the strategy's name if empty. Labels are unique.
+        What the board calls it and the folder of its records; the strategy's name if empty. Labels are
+        unique.
     runs
         Number of runs if not the board's.
     settings, reward
@@ -30,15 +31,15 @@ class Entry(Card):
     """
 
     strategy: Text
-    label: str = ""
+    label: Annotated[str, Field(pattern=r"^[\w][\w .+-]*$|^$")] = ""
     runs: Positive | None = None
     settings: dict[str, Setting] = Field(default_factory=dict)
     reward: str = ""
 
     @property
     def name(self) -> str:
-        """The label, or the strategy's name without one."""
-        return self.label or self.strategy
+        """The label; without one the strategy's name, or that of its class."""
+        return self.label or self.strategy.rpartition(":")[2]
 
 
 class Rules(Card):

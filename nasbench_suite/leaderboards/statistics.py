@@ -144,7 +144,11 @@ def mean_ranks(regrets: _Values) -> _Values:
         Mean regrets, float64 `[strategies, tasks]`; smaller is better.
     """
     ranks: _Values = stats.rankdata(regrets, axis=0, nan_policy="omit")
-    return np.asarray(ranks.mean(axis=1))
+    known = ~np.isnan(ranks)
+    total, count = np.where(known, ranks, 0.0).sum(axis=1), known.sum(axis=1)
+    mean = np.full(len(ranks), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 def rank_correlation(a: _Values, b: _Values) -> float:

@@ -202,7 +202,7 @@ class CategoricalSpace(SearchSpace):
 
     def crossover(self, rng: np.random.Generator, a: Genes, b: Genes) -> Genes:
         """Uniform crossover: each gene comes from either parent; invalid children are drawn again."""
-        self.encode(a), self.encode(b)  # refuse what is no gene array of this space
+        self.key(a), self.key(b)  # refuses invalid parents, whose children might never be valid
 
         def mix(rows: NDArray[np.int64]) -> Codes:
             from_a = rng.integers(2, size=(len(rows), self.n_genes), dtype=np.uint8)

@@ -66,7 +66,7 @@ class NatsTopologySpace(CategoricalSpace):
 
     def parse(self, text: str) -> Genes:
         """Read `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, or an official index such as `11472`."""
-        if text.strip().isdigit():
+        if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
             return self._from_index(int(text))
         genes = []
         nodes = text.split("+")
@@ -82,30 +82,31 @@ class NatsTopologySpace(CategoricalSpace):
         return np.array(genes, dtype=np.uint8)
 
     def _parse_node(self, text: str, part: str, place: int, node: int) -> list[int]:
-        stripped = part.strip()
-        terms = stripped.strip("|").split("|")
-        if not (stripped.startswith("|") and stripped.endswith("|") and len(terms) == node):
+        place += len(part) - len(part.lstrip())
+        terms = part.strip().split("|")
+        if len(terms) != node + 2 or terms[0] or terms[-1]:
             raise ArchitectureError(
                 f"character {place + 1} of {text!r}: node {node} must be written as {node} edge(s) between "
                 f"bars, such as {'|' + '|'.join(f'none~{source}' for source in range(node)) + '|'}."
             )
         genes = []
-        for source, term in enumerate(terms):
-            at = text.index(term, place) + 1 if term else place + 1
-            found = _TERM.fullmatch(term)
-            if found is None or int(found.group(2)) != source:
-                raise ArchitectureError(
-                    f"character {at} of {text!r}: edge {source}→{node} reads {term!r}; "
-                    f"write operation~{source}."
-                )
-            if found.group(1) not in OPERATIONS:
-                unknown = UnknownNameError(
-                    f"operation of space {self.name!r} called", found.group(1), OPERATIONS
-                )
-                raise ArchitectureError(f"character {at} of {text!r}: {unknown}")
-            genes.append(OPERATIONS.index(found.group(1)))
-            place = at
+        place += 1
+        for source, term in enumerate(terms[1:-1]):
+            genes.append(self._parse_term(text, term, place, source, node))
+            place += len(term) + 1
         return genes
+
+    def _parse_term(self, text: str, term: str, place: int, source: int, node: int) -> int:
+        found = _TERM.fullmatch(term)
+        if found is None or int(found.group(2)) != source:
+            raise ArchitectureError(
+                f"character {place + 1} of {text!r}: edge {source}→{node} reads {term!r}; "
+                f"write operation~{source}."
+            )
+        if found.group(1) not in OPERATIONS:
+            unknown = UnknownNameError(f"operation of space {self.name!r} called", found.group(1), OPERATIONS)
+            raise ArchitectureError(f"character {place + 1} of {text!r}: {unknown}")
+        return OPERATIONS.index(found.group(1))
 
     def _from_index(self, index: int) -> Genes:
         if index >= self.n_codes:
@@ -138,4 +139,4 @@ def _unique_text(row: tuple[int, ...]) -> str:
 def _term(source: str, operation: int) -> str:
     if operation == _NONE or source == "#":
         return "#"
-    return source if operation == _SKIP else f"({source})@{operation}"
+    return source if operation == _SKIP else f"({source})@{OPERATIONS[operation]}"

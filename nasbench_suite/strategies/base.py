@@ -17,6 +17,9 @@ from nasbench_suite.strategies.reward import Reward
 
 Seed = int | np.random.SeedSequence
 
+_RESERVED = frozenset({"name", "space", "runs", "seed", "reward", "rng", "hyperparameters"})
+"""Names that cannot be hyperparameters, since they are parameters or attributes of every strategy."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
@@ -141,6 +144,12 @@ def _declared(cls: type) -> dict[str, Setting]:
     for owner in reversed(cls.__mro__):
         for key in vars(owner).get("__annotations__", {}):
             value = vars(owner).get(key)
-            if key != "name" and isinstance(value, bool | int | float | str):
-                found[key] = value
+            if key == "name" or not isinstance(value, bool | int | float | str):
+                continue
+            if key in _RESERVED:
+                raise NasbenchSuiteError(
+                    f"{owner.__name__} declares a hyperparameter called {key}, which every strategy has "
+                    "already; give it another name."
+                )
+            found[key] = value
     return found

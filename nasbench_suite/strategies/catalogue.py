@@ -18,6 +18,8 @@ from nasbench_suite.strategies.single_run import SideBySide, SingleRunStrategy
 
 StrategyClass = type[Strategy] | type[SingleRunStrategy]
 
+_USER_MODULE = "_user_strategy_"
+
 
 def strategy_names() -> list[str]:
     """Return the names of all strategies that have a card."""
@@ -64,8 +66,15 @@ def _from_file(spec: str) -> StrategyClass:
     return found  # type: ignore[no-any-return]  # checked above
 
 
+def file_spec(strategy: str | StrategyClass) -> str | StrategyClass:
+    """Return `FILE.py:CLASS` for a class that came from a user's file, anything else as it is."""
+    if isinstance(strategy, type) and strategy.__module__.startswith(_USER_MODULE):
+        return f"{inspect.getfile(strategy)}:{strategy.__name__}"
+    return strategy
+
+
 def _load_file(path: Path) -> ModuleType:
-    name = f"_user_strategy_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    name = f"{_USER_MODULE}{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     specification = importlib.util.spec_from_file_location(name, path)

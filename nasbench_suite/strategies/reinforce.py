@@ -42,6 +42,7 @@ class Reinforce(Strategy):
         self._first_moment = np.zeros(shape)
         self._second_moment = np.zeros(shape)
         self._average = np.zeros(self.runs)
+        self._told = np.zeros(self.runs, dtype=np.int64)
         self._steps = 0
 
     def ask(self) -> Proposals:
@@ -69,10 +70,11 @@ class Reinforce(Strategy):
         momentum = self.baseline_momentum
         moved = momentum * self._average + (1 - momentum) * reward
         self._average = np.where(told, moved, self._average)
-        baseline = self._average / (1 - momentum**self._steps)
+        self._told += told
+        baseline = self._average / (1 - momentum ** np.maximum(self._told, 1))
         advantage = np.where(told, reward - baseline, 0.0)
         chosen = proposals.genes == self._values
-        self._adam_step(advantage[:, None] * (self._policy - chosen))
+        self._adam_step(advantage[:, None] * (self._policy - chosen), told[:, None])
         self._policy = self._softmax()
 
     def _softmax(self) -> _Values:
@@ -80,11 +82,11 @@ class Reinforce(Strategy):
         policy: _Values = weights / weights.sum(axis=0)
         return policy
 
-    def _adam_step(self, gradient: _Values) -> None:
-        """Adam (Kingma and Ba 2015, Algorithm 1), all runs at once."""
+    def _adam_step(self, gradient: _Values, told: NDArray[np.bool_]) -> None:
+        """Adam (Kingma and Ba 2015, Algorithm 1), all runs at once; runs without a result do not move."""
         beta1, beta2 = self.adam_beta1, self.adam_beta2
         self._first_moment += (1 - beta1) * (gradient - self._first_moment)
         self._second_moment += (1 - beta2) * (gradient**2 - self._second_moment)
         first = self._first_moment / (1 - beta1**self._steps)
         second = self._second_moment / (1 - beta2**self._steps)
-        self._logits -= self.learning_rate * first / (np.sqrt(second) + self.adam_epsilon)
+        self._logits -= told * self.learning_rate * first / (np.sqrt(second) + self.adam_epsilon)

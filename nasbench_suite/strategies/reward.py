@@ -1,7 +1,6 @@
 """What a strategy maximises: validation quality, perhaps less a price for complexity."""
 
 import ast
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +10,8 @@ from nasbench_suite.benchmark import Evaluations
 from nasbench_suite.errors import NasbenchSuiteError
 
 _Values = NDArray[np.float64]
+_LARGEST_NUMBER = 1e300
+_MOST_CHARACTERS = 1000
 _FUNCTIONS: dict[str, Callable[[_Values], _Values]] = {"log": np.log, "sqrt": np.sqrt, "exp": np.exp}
 _OPERATORS: dict[type[ast.operator], Callable[[_Values, _Values], _Values]] = {
     ast.Add: np.add,
@@ -19,6 +20,11 @@ _OPERATORS: dict[type[ast.operator], Callable[[_Values, _Values], _Values]] = {
     ast.Div: np.divide,
     ast.Pow: np.power,
 }
+
+
+def _is_plain(number: int | float) -> bool:
+    """Tell whether a constant is a number of sane size; True and False are none."""
+    return not isinstance(number, bool) and abs(number) < _LARGEST_NUMBER
 
 
 class Reward:
@@ -46,10 +52,14 @@ class Reward:
         self.metrics: tuple[str, ...] = ()
         if not formula:
             return
+        if len(formula) > _MOST_CHARACTERS:
+            raise NasbenchSuiteError(f"the reward is longer than {_MOST_CHARACTERS} characters; shorten it.")
         try:
             tree = ast.parse(formula, mode="eval").body
         except SyntaxError as problem:
             raise NasbenchSuiteError(f"reward {formula!r} is no formula: {problem.msg}.") from problem
+        except (ValueError, RecursionError, MemoryError, OverflowError) as problem:
+            raise NasbenchSuiteError("the reward is no formula that a person would write.") from problem
         names = self._check(tree)
         if "valid" not in names:
             raise NasbenchSuiteError(
@@ -67,7 +77,7 @@ class Reward:
 
     def _check(self, node: ast.expr) -> set[str]:
         match node:
-            case ast.Constant(value=int() | float() as number) if math.isfinite(number):
+            case ast.Constant(value=int() | float() as number) if _is_plain(number):
                 return set()
             case ast.Name(id=name):
                 return {name}

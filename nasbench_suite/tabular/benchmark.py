@@ -110,6 +110,10 @@ class TabularBenchmark:
         values = column.take(self.rows(genes))
         return TestMetrics(self._warn_missing(self.test_metric, values) if has_missing else values)
 
+    def identity(self, genes: Genes) -> NDArray[np.int64]:
+        """Return the table row of every architecture; see `rows`."""
+        return self.rows(genes).astype(np.int64)
+
     def rows(self, genes: Genes) -> _Rows:
         """Return the table row of every architecture, int32 `[n]`.
 

@@ -7,12 +7,12 @@ from nasbench_suite.content import data_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
-from nasbench_suite.tabular.table import read_table, save_table
+from nasbench_suite.tabular.table import KIND, read_table, save_table
 
 
 def table_path(task: str) -> Path:
-    """Return where the converted table of a task lies, or will lie."""
-    return data_root() / "tables" / f"{task.replace('/', '-')}.h5"
+    """Return where the converted table of a task lies, or will lie; apart for every schema."""
+    return data_root() / f"tables-{KIND.schema}" / f"{task.replace('/', '-')}.h5"
 
 
 def table_tasks() -> list[str]:

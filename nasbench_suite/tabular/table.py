@@ -1,17 +1,16 @@
 """The table format: one HDF5 file per task, readable without this package.
 
-    /                 attributes: format, schema, sha256, description (JSON)
+    /                 attributes: sha256, description (JSON)
     /genes            uint8   [rows, genes]            the architecture of each row
     /index            int32   [codes]                  row of each architecture code, -1 where there is none
     /epochs           int32   [epochs]                 training epochs of the epoch axis; empty: fully trained
     /metrics/NAME     float64 [rows, repeats, epochs]  NaN where missing; attributes unit, direction, role
 
-`sha256` covers the description (but for the program that wrote the file) and every byte of every dataset, so
-that damage is seen on opening.
+The attribute `sha256` is that of the data: description (but for the program that wrote the file) and every
+dataset. It names the table in records and boards. Damage is seen by the seal of the file (`sealed.py`).
 """
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +19,15 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from nasbench_suite.benchmark import Metric, Role
 from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.sealed import Kind, open_sealed, write_sealed
 from nasbench_suite.spaces import CategoricalSpace, Codes, Genes, SearchSpace, get_space
-from nasbench_suite.storage import write_whole
 
-FORMAT = "nasbench-suite table"
-SCHEMA = 1
+KIND = Kind("table", 1, "delete it and it will be made again from its source")
+_METRIC_ATTRIBUTES = ("unit", "direction", "role", "description")
 
 RowMeaning = Literal["string", "class"]
 
@@ -140,25 +139,18 @@ def save_table(table: Table, path: Path) -> None:
     NasbenchSuiteError
         When the folder is not writable or the disk is full.
     """
-    description = table.description.model_dump_json()
-    image = io.BytesIO()
-    with h5py.File(image, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["schema"] = SCHEMA
-        file.attrs["description"] = description
+
+    def fill(file: h5py.File) -> None:
+        file.attrs["description"] = table.description.model_dump_json()
+        file.attrs["sha256"] = _digest(table)
         file.create_dataset("genes", data=table.genes)
         file.create_dataset("index", data=table.index)
         file.create_dataset("epochs", data=table.epochs)
         for name, metric in table.metrics.items():
             dataset = file.create_dataset(f"metrics/{name}", data=table.columns[name])
-            dataset.attrs.update(
-                unit=metric.unit,
-                direction=metric.direction,
-                role=metric.role,
-                description=metric.description,
-            )
-        file.attrs["sha256"] = _digest(table)
-    write_whole(path, image.getvalue())
+            dataset.attrs.update({key: getattr(metric, key) for key in _METRIC_ATTRIBUTES})
+
+    write_sealed(path, KIND, fill)
 
 
 def read_table(path: Path) -> Table:
@@ -168,53 +160,24 @@ def read_table(path: Path) -> Table:
     ------
     DamagedFileError
         When the file is truncated, corrupt, of another schema or no table at all.
+    NasbenchSuiteError
+        When there is no such file.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            _check_format(file, path)
-            table = _read(file)
-            stated = str(file.attrs["sha256"])
-    except DamagedFileError:
-        raise
-    except (OSError, KeyError, ValueError, RuntimeError, ValidationError) as problem:
-        raise _damaged(path) from problem
-    if _digest(table) != stated:
-        raise _damaged(path)
-    object.__setattr__(table, "sha256", stated)
-    return table
-
-
-def _damaged(path: Path) -> DamagedFileError:
-    return DamagedFileError(
-        f"{path} is truncated or corrupt (its checksum does not hold); delete it and it will be made again "
-        "from its source."
-    )
-
-
-def _check_format(file: h5py.File, path: Path) -> None:
-    if file.attrs.get("format") != FORMAT:
-        raise DamagedFileError(f"{path} is an HDF5 file but no {FORMAT}; give the path of a table.")
-    if file.attrs["schema"] != SCHEMA:
-        raise DamagedFileError(
-            f"{path} has table schema {file.attrs['schema']}, this version reads {SCHEMA}; delete the file "
-            "and it will be made again from its source."
+    with open_sealed(path, KIND) as file:
+        metrics: dict[str, Metric] = {}
+        columns: dict[str, NDArray[np.float64]] = {}
+        for name, dataset in file["metrics"].items():
+            metrics[name] = Metric(name, **{key: _as_text(value) for key, value in dataset.attrs.items()})
+            columns[name] = dataset[:]
+        return Table(
+            description=TableDescription.model_validate(json.loads(_as_text(file.attrs["description"]))),
+            genes=file["genes"][:],
+            index=file["index"][:],
+            epochs=file["epochs"][:],
+            metrics=metrics,
+            columns=columns,
+            sha256=_as_text(file.attrs["sha256"]),
         )
-
-
-def _read(file: h5py.File) -> Table:
-    metrics: dict[str, Metric] = {}
-    columns: dict[str, NDArray[np.float64]] = {}
-    for name, dataset in file["metrics"].items():
-        metrics[name] = Metric(name, **{key: _as_text(value) for key, value in dataset.attrs.items()})
-        columns[name] = dataset[:]
-    return Table(
-        description=TableDescription.model_validate(json.loads(_as_text(file.attrs["description"]))),
-        genes=file["genes"][:],
-        index=file["index"][:],
-        epochs=file["epochs"][:],
-        metrics=metrics,
-        columns=columns,
-    )
 
 
 def _as_text(value: Any) -> Any:

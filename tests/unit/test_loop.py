@@ -131,7 +131,6 @@ def test_a_converged_strategy_ends_after_twenty_proposals_per_evaluation(costly)
     assert runs.evaluations()[0, -1] == 1
 
 
-@pytest.mark.xfail(reason="one free duplicate after 1,000 proposals is taken for a benchmark without cost")
 def test_a_long_run_may_meet_a_free_duplicate(make_table):
     task = TabularBenchmark(make_table())
     task.table.columns["train_seconds"][:] = 1.0
@@ -142,7 +141,6 @@ def test_a_long_run_may_meet_a_free_duplicate(make_table):
     assert runs.counted.sum() == 1100
 
 
-@pytest.mark.xfail(reason="isomorphic cells are taken for duplicates even where a row is a string")
 def test_isomorphic_cells_are_no_duplicates_in_a_table_of_strings(made_up):
     space = get_space("nats_topology")
     every = made_up.table.genes
@@ -152,9 +150,6 @@ def test_isomorphic_cells_are_no_duplicates_in_a_table_of_strings(made_up):
     assert runs.valid[0, :2].tolist() == expected.tolist()
 
 
-@pytest.mark.xfail(
-    reason="the clock of a record is NaN after a missing cost, the budget counts it as nothing"
-)
 def test_a_missing_cost_does_not_stop_the_clock(costly):
     costly.table.columns["train_seconds"][3] = np.nan
     with warnings.catch_warnings():

@@ -92,7 +92,6 @@ def test_a_path_below_a_file_is_a_sentence(tmp_path):
         write_whole(tmp_path / "file" / "below" / "x.bin", b"new")
 
 
-@pytest.mark.xfail(reason="directly below a file the reason is only 'File exists'")
 def test_a_path_directly_below_a_file_is_the_same_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NasbenchSuiteError, match="a part of the path is a file, not a folder"):

@@ -2,7 +2,8 @@
 
 A pickle is a program; the harm it can do is through the globals that it looks up and the states that it sets
 on what it gets. This reader admits the few constructors that a format needs, refuses every other one by name,
-and hands out stand-ins that take no state but the one they expect.
+and hands out stand-ins that take no state but the one they expect. What it does not prevent is waste: a file
+made to nest a million levels deep can still exhaust memory or stack and end the process.
 """
 
 import io

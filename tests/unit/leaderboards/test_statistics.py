@@ -117,7 +117,6 @@ def test_a_single_task_and_a_single_strategy_have_ranks():
     assert mean_ranks(np.array([[0.3, 0.1]])).tolist() == [1]
 
 
-@pytest.mark.xfail(reason="a strategy without a result on one task has no mean rank at all")
 def test_a_task_without_a_result_is_left_out_of_the_mean_rank():
     assert mean_ranks(np.array([[0.1, 0.2], [0.2, np.nan], [0.3, 0.1]])).tolist() == [1.5, 2, 2]
 

@@ -90,7 +90,6 @@ def test_a_run_without_results_does_not_learn():
     assert not np.array_equal(strategy.probabilities()[1], before[1])
 
 
-@pytest.mark.xfail(reason="the correction of the moving average counts missing results, the average does not")
 def test_the_first_result_is_its_own_baseline_also_after_a_missing_one():
     strategy = Reinforce(get_space("graph"), runs=1, seed=6)
     before = strategy.probabilities()

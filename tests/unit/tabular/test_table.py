@@ -1,6 +1,7 @@
 """Tables on disk: what is written is read back, and what is damaged is refused."""
 
 import random
+from hashlib import sha256
 
 import h5py
 import numpy as np
@@ -20,6 +21,13 @@ def table(make_table):
 def path(table, tmp_path):
     save_table(table, tmp_path / "table.h5")
     return tmp_path / "table.h5"
+
+
+def test_the_first_512_bytes_say_what_the_file_is_and_its_sha256(path):
+    whole = path.read_bytes()
+    assert whole.startswith(
+        b"nasbench-suite table 1\nsha256 " + sha256(whole[512:]).hexdigest().encode() + b"\n"
+    )
 
 
 def dataset_bytes(path):
@@ -50,7 +58,6 @@ def test_a_table_is_read_back_as_it_was(table, path):
 
 def test_the_file_reads_without_this_package(table, path):
     with h5py.File(path) as file:
-        assert file.attrs["format"] == "nasbench-suite table"
         values = file["metrics/valid_accuracy"]
         assert values.shape == (50, 3, 2)
         assert (values.attrs["unit"], values.attrs["role"]) == ("fraction", "valid")
@@ -84,7 +91,6 @@ def test_a_changed_word_of_the_description_is_noticed(path):
         read_table(path)
 
 
-@pytest.mark.xfail(reason="HDF5 parses the file before any checksum: it may crash or raise anything")
 def test_a_flipped_byte_anywhere_is_noticed_or_harmless(path, readings_of_flipped):
     size, stated = path.stat().st_size, read_table(path).sha256
     in_datasets = {byte for place in dataset_bytes(path).values() for byte in place}
@@ -110,32 +116,30 @@ def test_a_file_that_lacks_its_last_byte_is_refused(path):
 
 
 def test_another_schema_is_refused_with_its_number(path):
-    with h5py.File(path, "r+") as file:
-        file.attrs["schema"] = 2
+    path.write_bytes(path.read_bytes().replace(b"nasbench-suite table 1\n", b"nasbench-suite table 2\n", 1))
     with pytest.raises(DamagedFileError, match="schema 2, this version reads 1"):
         read_table(path)
 
 
 @pytest.mark.parametrize("missing", ["genes", "index", "epochs", "metrics", "metrics/valid_accuracy"])
-def test_a_file_without_a_part_is_refused(path, missing):
-    with h5py.File(path, "r+") as file:
+def test_a_file_without_a_part_is_refused(path, missing, edited):
+    with edited(path) as file:
         del file[missing]
     with pytest.raises(DamagedFileError):
         read_table(path)
 
 
-@pytest.mark.parametrize("missing", ["sha256", "schema", "description", "format"])
-def test_a_file_without_an_attribute_is_refused(path, missing):
-    with h5py.File(path, "r+") as file:
+@pytest.mark.parametrize("missing", ["sha256", "description"])
+def test_a_file_without_an_attribute_is_refused(path, missing, edited):
+    with edited(path) as file:
         del file.attrs[missing]
     with pytest.raises(DamagedFileError):
         read_table(path)
 
 
-@pytest.mark.xfail(reason="a metric attribute that is absent or unknown raises TypeError", raises=TypeError)
 @pytest.mark.parametrize("change", ["absent", "unknown"])
-def test_a_metric_with_other_attributes_is_refused(path, change):
-    with h5py.File(path, "r+") as file:
+def test_a_metric_with_other_attributes_is_refused(path, change, edited):
+    with edited(path) as file:
         attributes = file["metrics/valid_accuracy"].attrs
         if change == "absent":
             del attributes["unit"]
@@ -148,7 +152,7 @@ def test_a_metric_with_other_attributes_is_refused(path, change):
 def test_an_hdf5_file_of_another_kind_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = np.arange(3)
-    with pytest.raises(DamagedFileError, match="no nasbench-suite table"):
+    with pytest.raises(DamagedFileError, match="or no table"):
         read_table(tmp_path / "other.h5")
 
 

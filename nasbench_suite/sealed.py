@@ -1,0 +1,108 @@
+"""HDF5 files with a seal: damage is seen before HDF5 reads a byte.
+
+HDF5 parses a damaged file before any checksum inside it can be looked at, and may crash on it. So the 512
+bytes that HDF5 leaves to the user in front of its content (the "user block") hold what kind of file it is and
+the SHA-256 of everything after them. Any HDF5 program opens such a file as it is.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+
+from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.storage import write_whole
+
+_BLOCK_BYTES = 512
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of sealed file.
+
+    Attributes
+    ----------
+    name
+        What messages call it: `table`.
+    schema
+        Version of the layout.
+    remedy
+        What to do about a damaged file, after a semicolon.
+    """
+
+    name: str
+    schema: int
+    remedy: str
+
+    @property
+    def mark(self) -> bytes:
+        """The first line of a file of this kind."""
+        return f"nasbench-suite {self.name} {self.schema}\n".encode()
+
+
+def write_sealed(path: Path, kind: Kind, fill: Callable[[h5py.File], None]) -> None:
+    """Write what `fill` puts into an HDF5 file, sealed, whole or not at all.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When the folder is not writable or the disk is full.
+    """
+    image = io.BytesIO()
+    with h5py.File(image, "w", userblock_size=_BLOCK_BYTES) as file:
+        fill(file)
+    content = bytearray(image.getvalue())
+    head = kind.mark + _seal(content)
+    content[: len(head)] = head
+    write_whole(path, bytes(content))
+
+
+@contextmanager
+def open_sealed(path: Path, kind: Kind) -> Iterator[h5py.File]:
+    """Verify the seal and open the file for reading; errors while it is read mean that it is damaged too.
+
+    Raises
+    ------
+    DamagedFileError
+        When the file is truncated, corrupt, of another kind or of another schema.
+    NasbenchSuiteError
+        When there is no such file or it may not be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise NasbenchSuiteError(f"{path} cannot be read: {problem.strerror}.") from problem
+    damaged = DamagedFileError(
+        f"{path} is truncated or corrupt (its checksum does not hold), or no {kind.name}; {kind.remedy}."
+    )
+    _check_mark(content, path, kind, damaged)
+    if content[len(kind.mark) :][:72] != _seal(content):
+        raise damaged
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            yield file
+    except NasbenchSuiteError:
+        raise
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as problem:
+        raise damaged from problem
+
+
+def _seal(content: bytes | bytearray) -> bytes:
+    digest = hashlib.sha256(memoryview(content)[_BLOCK_BYTES:]).hexdigest()
+    return f"sha256 {digest}\n".encode()
+
+
+def _check_mark(content: bytes, path: Path, kind: Kind, damaged: DamagedFileError) -> None:
+    if content.startswith(kind.mark):
+        return
+    words = content[:_BLOCK_BYTES].split(b"\n", 1)[0].split(b" ")
+    if len(words) == 3 and words[:2] == kind.mark.split(b" ")[:2] and words[2].isdigit():
+        raise DamagedFileError(
+            f"{path} is a {kind.name} of schema {words[2].decode()}, this version reads {kind.schema}; "
+            f"{kind.remedy}."
+        )
+    raise damaged
