@@ -82,20 +82,26 @@ class CategoricalSpace(SearchSpace):
         """
         genes = self._as_genes(genes)
         if len(genes) == 1:
-            return self._encode_one(genes)
+            return np.array([self.encode_one(genes)])
         if not self._in_range(genes):
             self._raise_out_of_range(genes)
         codes: Codes = (genes.astype(self._float_weights.dtype) @ self._float_weights).astype(np.int64)
         return codes
 
-    def _encode_one(self, genes: Genes) -> Codes:
-        """Return the code of a batch of one in plain Python, three times as fast as four array operations."""
+    def encode_one(self, genes: Genes) -> int:
+        """Return the number of a batch of one, in plain Python: three times as fast as array operations.
+
+        Raises
+        ------
+        ArchitectureError
+            As `encode` does.
+        """
         code = 0
         for value, limit in zip(genes[0].tolist(), self.cardinalities, strict=True):
             if not 0 <= value < limit:
                 self._raise_out_of_range(genes)
             code = code * limit + value
-        return np.array([code], dtype=np.int64)
+        return code
 
     def decode(self, codes: Codes) -> Genes:
         """Return the gene rows with the given numbers: uint8 `[n, n_genes]`."""

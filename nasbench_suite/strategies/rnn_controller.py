@@ -91,13 +91,17 @@ class RnnController(Strategy):
     def _unroll(self, genes: Genes) -> Iterator[Tensor]:
         """Yield the log-policy of each gene, `[runs, batch, values]`, feeding back the genes chosen so far.
 
-        `genes` may be filled in while this runs: gene `i` is read after its policy was yielded.
+        `genes` may be filled in while this runs: gene `i` is read after its policy was yielded. The first
+        step is the same for the whole batch and is done once.
         """
-        hidden = [torch.zeros(self.runs, self.batch, self.hidden) for _ in self._cells]
-        memory = [torch.zeros(self.runs, self.batch, self.hidden) for _ in self._cells]
+        hidden = [torch.zeros(self.runs, 1, self.hidden) for _ in self._cells]
+        memory = [torch.zeros(self.runs, 1, self.hidden) for _ in self._cells]
         run = torch.arange(self.runs)[:, None]
         for gene in range(self.space.n_genes):
-            token = np.zeros(genes.shape[:2], dtype=np.int64)
+            token = np.zeros((self.runs, 1), dtype=np.int64)
+            if gene == 1:
+                hidden = [state.expand(-1, self.batch, -1) for state in hidden]
+                memory = [state.expand(-1, self.batch, -1) for state in memory]
             if gene:
                 token = self._first_token[gene - 1] + genes[:, :, gene - 1].astype(np.int64)
             value = self._tokens[run, torch.from_numpy(token)]
@@ -106,7 +110,8 @@ class RnnController(Strategy):
                 write, forget, read, new = gates.chunk(4, dim=2)
                 memory[layer] = forget.sigmoid() * memory[layer] + write.sigmoid() * new.tanh()
                 hidden[layer] = value = read.sigmoid() * memory[layer].tanh()
-            yield torch.log_softmax(torch.bmm(value, self._heads[gene]) + self._forbidden[gene], dim=2)
+            logits = torch.bmm(value, self._heads[gene]) + self._forbidden[gene]
+            yield torch.log_softmax(logits, dim=2).expand(-1, self.batch, -1)
 
     def _learn(self) -> None:
         """Take one Adam step on `-advantage * log p(architecture) - weight * entropy`, run by run.

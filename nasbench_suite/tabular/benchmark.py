@@ -122,11 +122,19 @@ class TabularBenchmark:
         ArchitectureError
             When a row is out of range, invalid, or not in the table.
         """
+        if getattr(genes, "shape", None) == (1, self.space.n_genes) and genes.dtype == np.uint8:
+            return np.array([self._row(genes)], dtype=np.int32)
         rows = self.table.index.take(self.space.encode(genes))
-        lowest = rows.item() if rows.size == 1 else rows.min(initial=0)
-        if lowest < 0:
+        if rows.min(initial=0) < 0:
             self._raise_absent(genes[int(rows.argmin())])
         return rows
+
+    def _row(self, genes: Genes) -> int:
+        """Return the row of a batch of one without array operations."""
+        row = self.table.index.item(self.space.encode_one(genes))
+        if row < 0:
+            self._raise_absent(genes[0])
+        return row
 
     def _raise_absent(self, row: Genes) -> None:
         self.space.key(row[None])  # says what is wrong with an invalid architecture

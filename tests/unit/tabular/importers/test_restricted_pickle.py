@@ -222,6 +222,7 @@ def test_dtype_codes_that_are_no_plain_number_are_refused(code):
 @pytest.mark.xfail(reason="hashing a deeply nested tuple overflows the stack of the interpreter")
 def test_a_deeply_nested_key_does_not_crash_the_interpreter():
     code = """
+import resource
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
