@@ -241,6 +241,8 @@ def play_blocks(
     On an interrupt the blocks in flight are finished and stored, the others are not begun.
     """
     done = 0
+    if progress is not None:
+        progress(done, len(blocks))
     if executor is None:
         answers = []
         for block in blocks:

@@ -1,7 +1,7 @@
 """What commands print: tables for people, JSON for programs, progress on the error stream."""
 
 import json
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -51,7 +51,14 @@ def print_table(
 
     Into a pipe or file it is as wide as it needs to be.
     """
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        show_header=any(headings),
+    )
     for place, heading in enumerate(headings):
         table.add_column(heading, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
@@ -65,7 +72,6 @@ def print_table(
 @contextmanager
 def progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Yield a function of (done, all) that shows a bar once the work has taken two seconds."""
-    started = time.monotonic()
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -76,19 +82,18 @@ def progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
         transient=True,
     )
     task = bar.add_task(what, total=None)
-    shown = False
-
-    def advance(done: int, total: int) -> None:
-        nonlocal shown
-        bar.update(task, completed=done, total=total)
-        if not shown and not quiet and time.monotonic() - started > _SECONDS_BEFORE_BAR:
-            shown = True
-            bar.start()
-
+    # A timer, since the first piece of work may itself take long.
+    timer = threading.Timer(_SECONDS_BEFORE_BAR, bar.start)
+    timer.daemon = True
+    if not quiet and bar.console.is_terminal:
+        timer.start()
     try:
-        yield advance
+        yield lambda done, total: bar.update(task, completed=done, total=total)
     finally:
-        if shown:
+        timer.cancel()
+        if timer.is_alive():
+            timer.join()
+        if bar.live.is_started:
             bar.stop()
 
 

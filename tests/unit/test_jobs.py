@@ -160,7 +160,7 @@ def test_a_stored_block_of_a_changed_file_is_played_again(tmp_path, own_file, co
 def test_progress_counts_blocks(small_blocks, cora):
     seen = []
     search("random_search", cora, evaluations=2, runs=10, progress=lambda *done: seen.append(done))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_the_record_tells_how_it_was_made(cora):
