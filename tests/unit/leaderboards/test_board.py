@@ -1,0 +1,78 @@
+"""A board over a table with training costs: budgets in simulated seconds, and what its pages show of them."""
+
+import numpy as np
+import pytest
+
+from nasbench_suite import jobs
+from nasbench_suite.leaderboards import board as boards
+from nasbench_suite.leaderboards.figures import board_figures, figure_names
+from nasbench_suite.leaderboards.render import markdown_page, write_pages
+from nasbench_suite.leaderboards.results import load_board, save_board
+from nasbench_suite.leaderboards.rules import Rules
+from nasbench_suite.runs import Runs
+from nasbench_suite.tabular import TabularBenchmark
+
+RULES = {
+    "title": "Seconds",
+    "summary": "Made up.",
+    "tasks": ["made/up"],
+    "seconds": 60.0,
+    "runs": 12,
+    "repeat": "random",
+    "resamples": 50,
+    "strategies": [{"strategy": "random_search"}, {"strategy": "regularized_evolution"}],
+}
+
+
+@pytest.fixture
+def task(make_table, monkeypatch):
+    made = TabularBenchmark(make_table())
+    for module in (boards, jobs):
+        monkeypatch.setattr(module, "load_benchmark", lambda name: made)
+    return made
+
+
+@pytest.fixture
+def played(task, tmp_path):
+    return boards.run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
+
+
+def test_runs_end_when_their_simulated_seconds_are_spent(played, tmp_path):
+    (path,) = (tmp_path / "runs" / "made-up" / "random_search").iterdir()
+    clock = Runs.load(path).clock()
+    assert (clock[:, -1] >= 60).all()
+    assert (clock[:, -1] < 60 + 1.5).all()  # the last evaluation is finished, and none costs more
+
+
+def test_regret_over_seconds_is_that_of_the_records(played, task, tmp_path):
+    (path,) = (tmp_path / "runs" / "made-up" / "random_search").iterdir()
+    runs = Runs.load(path)
+    valid, test = task.valid_column(), task.test_column()
+    at = played.seconds["made/up"][40]
+    regrets = []
+    for run in range(12):
+        done = [s for s in range(runs.length[run]) if runs.seconds[run, : s + 1].sum() <= at]
+        best = max(done, key=lambda s: runs.valid[run, s])
+        (row,) = task.rows(runs.genes[run, best][None])
+        regrets.append(test.max() - test[row])
+        assert 0.5 <= valid[row] <= 1.5
+    curve = played.summaries["made/up"]["random_search"].seconds_curve
+    assert curve.mean[40] == pytest.approx(np.mean(regrets))
+
+
+def test_pages_show_the_seconds(played, tmp_path):
+    assert "regret-by-seconds.svg" in figure_names(played)
+    assert b"simulated seconds" in board_figures(played)["regret-by-seconds.svg"]
+    assert "a budget of 60 simulated seconds" in markdown_page(played, "x")
+    written = {path.name for path in write_pages(played, tmp_path / "pages", "x")}
+    assert {"board.md", "board.html", "regret-by-seconds.svg"} <= written
+
+
+def test_a_board_is_read_back_as_it_was(played, tmp_path):
+    save_board(played, tmp_path / "results.h5")
+    assert markdown_page(load_board(tmp_path / "results.h5"), "x") == markdown_page(played, "x")
+    assert load_board(tmp_path / "results.h5").as_data() == played.as_data()
+
+
+def test_figures_of_the_same_board_are_the_same_bytes(played):
+    assert board_figures(played) == board_figures(played)
