@@ -3,26 +3,52 @@
 from functools import cache
 
 from nasbench_suite.errors import UnknownNameError
-from nasbench_suite.spaces.base import Codes, Genes, SearchSpace
+from nasbench_suite.spaces.base import Codes, Genes, NumberedSpace, SearchSpace
 from nasbench_suite.spaces.categorical import CategoricalSpace
+from nasbench_suite.spaces.darts_cell import DartsCellSpace
+from nasbench_suite.spaces.fbnet import FbnetSpace
 from nasbench_suite.spaces.graph import GraphSpace
+from nasbench_suite.spaces.macro import MacroSpace
+from nasbench_suite.spaces.mnasnet import MnasnetSpace
+from nasbench_suite.spaces.nasbench101 import NasBench101Space
+from nasbench_suite.spaces.nats_size import NatsSizeSpace
 from nasbench_suite.spaces.nats_topology import NatsTopologySpace
+from nasbench_suite.spaces.product import ProductSpace
+from nasbench_suite.spaces.transnas import TransnasMacroSpace, TransnasMicroSpace
 
 __all__ = [
     "CategoricalSpace",
     "Codes",
+    "DartsCellSpace",
+    "FbnetSpace",
     "Genes",
     "GraphSpace",
+    "MacroSpace",
+    "MnasnetSpace",
+    "NasBench101Space",
+    "NatsSizeSpace",
     "NatsTopologySpace",
+    "NumberedSpace",
+    "ProductSpace",
     "SearchSpace",
+    "TransnasMacroSpace",
+    "TransnasMicroSpace",
     "get_space",
     "space_names",
 ]
 
 _SPACES = {
+    "darts_cell": DartsCellSpace,
+    "fbnet": FbnetSpace,
     "graph": lambda: GraphSpace("graph"),
     "graph_proteins": lambda: GraphSpace("graph_proteins"),
+    "nasbench101": NasBench101Space,
+    "macro": MacroSpace,
+    "mnasnet": MnasnetSpace,
+    "nats_size": NatsSizeSpace,
     "nats_topology": NatsTopologySpace,
+    "transnas_macro": TransnasMacroSpace,
+    "transnas_micro": TransnasMicroSpace,
 }
 
 

@@ -27,12 +27,15 @@ class SearchSpace(ABC):
         Number of valid gene rows.
     distinct
         Number of architectures that remain when isomorphic ones are counted once.
+    key_is_exact
+        Whether equal keys prove isomorphism; False where keys are 64-bit hashes, which might collide.
     """
 
     name: str
     cardinalities: tuple[int, ...]
     size: int
     distinct: int
+    key_is_exact: bool = True
 
     @property
     def n_genes(self) -> int:
@@ -94,3 +97,34 @@ class SearchSpace(ABC):
     @abstractmethod
     def format(self, genes: Genes) -> list[str]:
         """Write every row in the published string form."""
+
+
+class NumberedSpace(SearchSpace):
+    """A space small enough that every architecture has a number, so that a table finds its rows by look-up.
+
+    Attributes
+    ----------
+    n_codes
+        Numbers are 0 to `n_codes - 1`; not all of them need be used.
+    """
+
+    n_codes: int
+
+    @property
+    @abstractmethod
+    def representative_of_code(self) -> NDArray[np.int32]:
+        """The number that stands for each number's isomorphism class, int32 `[n_codes]`; -1 where unused."""
+
+    @abstractmethod
+    def encode(self, genes: Genes) -> Codes:
+        """Return the number of every row, int64 `[n]`.
+
+        Raises
+        ------
+        ArchitectureError
+            When the array has another shape or type, or a gene is out of range.
+        """
+
+    @abstractmethod
+    def encode_one(self, genes: Genes) -> int:
+        """Return the number of a batch of one, without array operations."""

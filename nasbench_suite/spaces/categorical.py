@@ -8,23 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import ArchitectureError
-from nasbench_suite.spaces.base import Codes, Genes, SearchSpace
+from nasbench_suite.spaces.base import Codes, Genes, NumberedSpace
+from nasbench_suite.spaces.choices import ChoiceSpace
 
-_ROWS_PER_FOLD = 64
 
-
-class CategoricalSpace(SearchSpace):
+class CategoricalSpace(ChoiceSpace, NumberedSpace):
     """A product of finite choices, less the gene rows that a subclass declares invalid.
 
-    Distance is the number of genes that differ. Subclasses say which row stands for each isomorphism
-    class (`_representatives`) and read and write text.
+    Subclasses say which row stands for each isomorphism class (`_representatives`) and read and write text.
 
     Parameters
     ----------
-    name, cardinalities
-        See `SearchSpace`.
-    mutation_probabilities
-        How often each gene is the one that mutates; uniform if None.
+    name, cardinalities, mutation_probabilities, mutation_may_keep
+        See `ChoiceSpace`.
     """
 
     def __init__(
@@ -32,9 +28,10 @@ class CategoricalSpace(SearchSpace):
         name: str,
         cardinalities: tuple[int, ...],
         mutation_probabilities: Sequence[float] | None = None,
+        *,
+        mutation_may_keep: bool = False,
     ):
-        self.name = name
-        self.cardinalities = cardinalities
+        super().__init__(name, cardinalities, mutation_probabilities, mutation_may_keep=mutation_may_keep)
         self.n_codes = int(np.prod(cardinalities, dtype=np.int64))
         weights = np.cumprod((1, *cardinalities[:0:-1]), dtype=np.int64)[::-1]
         self._weights = np.ascontiguousarray(weights)
@@ -42,11 +39,6 @@ class CategoricalSpace(SearchSpace):
         # while all codes fit the mantissa.
         exact = np.float32 if self.n_codes <= 2**24 else np.float64
         self._float_weights = self._weights.astype(exact)
-        self._limits = np.array(cardinalities, dtype=np.uint8)
-        self._cardinalities = np.array(cardinalities, dtype=np.int64)
-        if mutation_probabilities is None:
-            mutation_probabilities = [1 / len(cardinalities)] * len(cardinalities)
-        self._mutation_thresholds = np.cumsum(mutation_probabilities)[:-1]
 
     @abstractmethod
     def _representatives(self) -> NDArray[np.int32]:
@@ -80,11 +72,10 @@ class CategoricalSpace(SearchSpace):
         ArchitectureError
             When the array has another shape or a gene is out of range; validity is not checked.
         """
-        genes = self._as_genes(genes)
+        genes = self._range.as_genes(genes)
         if len(genes) == 1:
             return np.array([self.encode_one(genes)])
-        if not self._in_range(genes):
-            self._raise_out_of_range(genes)
+        self._range.check(genes)
         codes: Codes = (genes.astype(self._float_weights.dtype) @ self._float_weights).astype(np.int64)
         return codes
 
@@ -99,7 +90,7 @@ class CategoricalSpace(SearchSpace):
         code = 0
         for value, limit in zip(genes[0].tolist(), self.cardinalities, strict=True):
             if not 0 <= value < limit:
-                self._raise_out_of_range(genes)
+                self._range.refuse(genes)
             code = code * limit + value
         return code
 
@@ -108,42 +99,10 @@ class CategoricalSpace(SearchSpace):
         codes = np.asarray(codes, dtype=np.int64)
         return ((codes[:, None] // self._weights) % self._limits).astype(np.uint8)
 
-    def _as_genes(self, genes: Genes) -> Genes:
-        if not isinstance(genes, np.ndarray) or genes.ndim != 2 or genes.shape[1] != self.n_genes:
-            raise ArchitectureError(
-                f"space {self.name!r} takes genes of shape [n, {self.n_genes}], "
-                f"not {np.shape(genes)}; put single architectures into a batch of one."
-            )
-        if genes.dtype.kind not in "ui":
-            raise ArchitectureError(f"genes are integers, not {genes.dtype}; convert them to uint8.")
-        return genes
-
-    def _in_range(self, genes: Genes) -> bool:
-        if genes.dtype != np.uint8:
-            return bool(((genes >= 0) & (genes < self._limits)).all())
-        if len(genes) < 2 * _ROWS_PER_FOLD or not genes.flags.c_contiguous:
-            return bool((genes < self._limits).all())
-        # Folding 64 rows into one long row keeps the reduction inside SIMD registers: twenty times
-        # as fast as a maximum over rows of five.
-        whole = len(genes) // _ROWS_PER_FOLD * _ROWS_PER_FOLD
-        largest = genes[:whole].reshape(-1, _ROWS_PER_FOLD * self.n_genes).max(axis=0)
-        return bool(
-            (largest.reshape(_ROWS_PER_FOLD, self.n_genes) < self._limits).all()
-            and (genes[whole:] < self._limits).all()
-        )
-
-    def _raise_out_of_range(self, genes: Genes) -> None:
-        wrong = (genes < 0) | (genes >= self._limits)
-        row, gene = np.argwhere(wrong)[0]
-        raise ArchitectureError(
-            f"gene {gene} of architecture {genes[row].tolist()} is {genes[row, gene]}; in space "
-            f"{self.name!r} it takes values 0 to {self.cardinalities[gene] - 1}."
-        )
-
     def valid(self, genes: Genes) -> NDArray[np.bool_]:
         """Tell which rows are architectures of this space: bool `[n]`."""
-        genes = self._as_genes(genes)
-        in_range: NDArray[np.bool_] = np.all((genes >= 0) & (genes < self._limits), axis=1)
+        genes = self._range.as_genes(genes)
+        in_range = self._range.inside(genes)
         codes = self.encode(np.where(in_range[:, None], genes, 0))
         return in_range & (self.representative_of_code[codes] >= 0)
 
@@ -192,15 +151,14 @@ class CategoricalSpace(SearchSpace):
         return self.decode(codes)
 
     def mutate(self, rng: np.random.Generator, genes: Genes) -> Genes:
-        """Give one gene another value, drawn uniformly; invalid results are drawn again."""
+        """Give one gene a value drawn uniformly, another one unless the space may keep it.
+
+        Invalid results are drawn again.
+        """
         codes = self.encode(genes)
 
         def step(rows: NDArray[np.int64]) -> Codes:
-            which, where = rng.random((2, len(rows)))
-            gene = self._mutation_thresholds.searchsorted(which, side="right")
-            old = genes[rows, gene].astype(np.int64)
-            limit = self._cardinalities[gene]
-            new = (old + 1 + (where * (limit - 1)).astype(np.int64)) % limit
+            gene, old, new = self._draw_change(rng, genes, rows)
             moved: Codes = codes[rows] + (new - old) * self._weights[gene]
             return moved
 
@@ -218,7 +176,7 @@ class CategoricalSpace(SearchSpace):
 
     def neighbourhoods(self, genes: Genes) -> tuple[Genes, NDArray[np.bool_]]:
         """Return every row with one gene changed: `[n, k, n_genes]` and which are valid, `[n, k]`."""
-        genes = self._as_genes(genes)
+        genes = self._range.as_genes(genes)
         codes = self.encode(genes)
         gene, shift = self._neighbour_moves
         old = genes[:, gene].astype(np.int64)
@@ -226,9 +184,3 @@ class CategoricalSpace(SearchSpace):
         moved = codes[:, None] + (new - old) * self._weights[gene]
         present = self.representative_of_code[moved] >= 0
         return self.decode(moved.ravel()).reshape(*moved.shape, self.n_genes), present
-
-    @cached_property
-    def _neighbour_moves(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        moves = [(gene, shift) for gene, limit in enumerate(self.cardinalities) for shift in range(1, limit)]
-        gene, shift = np.array(moves, dtype=np.int64).T
-        return gene, shift
