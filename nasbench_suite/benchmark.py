@@ -17,6 +17,8 @@ Repeat = Literal["mean"] | int | np.random.Generator
 """Which training of an architecture answers: the mean over all, one by position, or one drawn at random."""
 Direction = Literal["max", "min"]
 Role = Literal["valid", "test", "cost", "info"]
+Recorded = Literal["each epoch", "last epoch", "once"]
+"""When a metric is recorded: after each epoch that can be asked for, after the last only, or once for all."""
 
 
 class MissingResultWarning(UserWarning):
@@ -38,6 +40,8 @@ class Metric:
     role
         `valid` steers the search, `test` is for leaderboards only, `cost` is the seconds an evaluation
         takes, `info` is anything else a strategy may see.
+    recorded
+        After which epochs it is to be had.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Metric:
     direction: Direction
     role: Role
     description: str = ""
+    recorded: Recorded = "each epoch"
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,12 +139,49 @@ class MetricEntry(Card):
 
 
 class TaskEntry(Card):
-    """A task of a datasheet: its space and which metrics steer and judge the search."""
+    """A task of a datasheet: its space and which metrics steer and judge the search.
+
+    Attributes
+    ----------
+    valid, test
+        Names of metrics; empty where the publication has none. See `TableDescription`.
+    partial_epochs
+        Why results after fewer epochs are not to be had, where they are not; completes a sentence.
+    """
 
     title: Text
     space: Text
-    valid: Text
-    test: Text
+    valid: str = ""
+    test: str = ""
+    partial_epochs: str = ""
+
+
+class Download(Card):
+    """`[[downloads]]` of a datasheet: an official file with a stable, direct address.
+
+    Attributes
+    ----------
+    url
+        Where it lies.
+    file
+        What it is called on disk; what the importer reads.
+    sha256, md5
+        Checksums as the authors publish them; both empty where they publish none.
+    bytes
+        Its size; 0 where it is not known.
+    wanted
+        Whether it is fetched when no file is named: False for alternatives to another file.
+    note
+        What it holds, and where its checksum is from.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_@.+-]*$")]
+    sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    md5: Annotated[str, Field(pattern=r"^([0-9a-f]{32})?$")] = ""
+    bytes: int = 0
+    wanted: bool = True
+    note: str = ""
 
 
 class Datasheet(Card):
@@ -164,6 +201,7 @@ class Datasheet(Card):
     defects: list[Text]
     metrics: dict[str, MetricEntry]
     tasks: dict[str, TaskEntry]
+    downloads: list[Download] = []
 
 
 AnyCard = TypeVar("AnyCard", bound=BaseModel)

@@ -81,8 +81,12 @@ def play(
     ArchitectureError
         When the strategy proposes what is no architecture; names the strategy and the genes.
     NasbenchSuiteError
-        When the budget is in seconds and the benchmark knows no cost.
+        When the budget is in seconds and the benchmark knows no cost, or it has no validation metric.
     """
+    if benchmark.metrics and not any(metric.role == "valid" for metric in benchmark.metrics.values()):
+        raise NasbenchSuiteError(
+            f"{benchmark.id} has no validation results, so nothing can be searched there."
+        )
     record = _Record(strategy.runs, benchmark.space.n_genes, budget)
     meter = _Meter(strategy.runs, budget, duplicates)
     maximise = True

@@ -43,6 +43,30 @@ class Kind:
         """The first line of a file of this kind."""
         return f"nasbench-suite {self.name} {self.schema}\n".encode()
 
+    def damaged(self, path: Path) -> DamagedFileError:
+        """Return the error that says that a file of this kind is damaged, and what to do."""
+        return DamagedFileError(
+            f"{path} is truncated or corrupt (its checksum does not hold), or no {self.name}; {self.remedy}."
+        )
+
+    def check_mark(self, start: bytes, path: Path) -> None:
+        """Check that a file starts with the mark of this kind and schema.
+
+        Raises
+        ------
+        DamagedFileError
+            When it does not; a file of another schema is named as such.
+        """
+        if start.startswith(self.mark):
+            return
+        words = start[:_BLOCK_BYTES].split(b"\n", 1)[0].split(b" ")
+        if len(words) == 3 and words[:2] == self.mark.split(b" ")[:2] and words[2].isdigit():
+            raise DamagedFileError(
+                f"{path} is a {self.name} of schema {words[2].decode()}, this version reads {self.schema}; "
+                f"{self.remedy}."
+            )
+        raise self.damaged(path)
+
 
 def write_sealed(path: Path, kind: Kind, fill: Callable[[h5py.File], None]) -> None:
     """Write what `fill` puts into an HDF5 file, sealed, whole or not at all.
@@ -73,36 +97,23 @@ def open_sealed(path: Path, kind: Kind) -> Iterator[h5py.File]:
         When there is no such file or it may not be read.
     """
     try:
+        if path.is_fifo():  # reading it would wait for a writer
+            raise kind.damaged(path)
         content = path.read_bytes()
     except OSError as problem:
         raise NasbenchSuiteError(f"{path} cannot be read: {problem.strerror}.") from problem
-    damaged = DamagedFileError(
-        f"{path} is truncated or corrupt (its checksum does not hold), or no {kind.name}; {kind.remedy}."
-    )
-    _check_mark(content, path, kind, damaged)
+    kind.check_mark(content, path)
     if content[len(kind.mark) :][:72] != _seal(content):
-        raise damaged
+        raise kind.damaged(path)
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             yield file
     except NasbenchSuiteError:
         raise
     except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as problem:
-        raise damaged from problem
+        raise kind.damaged(path) from problem
 
 
 def _seal(content: bytes | bytearray) -> bytes:
     digest = hashlib.sha256(memoryview(content)[_BLOCK_BYTES:]).hexdigest()
     return f"sha256 {digest}\n".encode()
-
-
-def _check_mark(content: bytes, path: Path, kind: Kind, damaged: DamagedFileError) -> None:
-    if content.startswith(kind.mark):
-        return
-    words = content[:_BLOCK_BYTES].split(b"\n", 1)[0].split(b" ")
-    if len(words) == 3 and words[:2] == kind.mark.split(b" ")[:2] and words[2].isdigit():
-        raise DamagedFileError(
-            f"{path} is a {kind.name} of schema {words[2].decode()}, this version reads {kind.schema}; "
-            f"{kind.remedy}."
-        )
-    raise damaged

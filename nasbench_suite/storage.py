@@ -19,6 +19,11 @@ _REASONS = {
 }
 
 
+def explain(problem: OSError) -> str:
+    """Return why writing failed and what to do, without a full stop."""
+    return _REASONS.get(problem.errno or 0, problem.strerror or str(problem))
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader sees either the old file or the whole new one.
 
@@ -41,8 +46,7 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as problem:
         if aside is not None:
             aside.unlink(missing_ok=True)
-        reason = _REASONS.get(problem.errno or 0, problem.strerror or str(problem))
-        raise NasbenchSuiteError(f"cannot write {path}: {reason}.") from problem
+        raise NasbenchSuiteError(f"cannot write {path}: {explain(problem)}.") from problem
     except BaseException:
         if aside is not None:
             aside.unlink(missing_ok=True)

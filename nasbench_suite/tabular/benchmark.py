@@ -2,18 +2,17 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Evaluations, Metric, MissingResultWarning, Repeat, TestMetrics
 from nasbench_suite.errors import ArchitectureError, NasbenchSuiteError, UnknownNameError
-from nasbench_suite.spaces import CategoricalSpace, Genes, get_space
+from nasbench_suite.spaces import Genes, get_space
+from nasbench_suite.tabular.row_index import Rows
 from nasbench_suite.tabular.table import Table
 
 _Column = NDArray[np.float64]
-_Rows = NDArray[np.int32]
 
 
 class TabularBenchmark:
@@ -28,19 +27,24 @@ class TabularBenchmark:
     def __init__(self, table: Table):
         self.table = table
         self.id = table.description.task
-        self.space = cast(CategoricalSpace, get_space(table.description.space))
+        self.space = get_space(table.description.space)
         self.metrics: Mapping[str, Metric] = dict(table.metrics)
-        self.fidelities: Sequence[int] = tuple(int(e) for e in table.epochs)
         self.repeats = len(table.description.repeats)
-        self.valid_metric = cast(str, table.metric_of_role("valid"))
-        self.test_metric = cast(str, table.metric_of_role("test"))
-        self.cost_metric = table.metric_of_role("cost")
-        self._maximise = table.metrics[self.valid_metric].direction == "max"
+        self.valid_metric = table.description.valid
+        self.test_metric = table.description.test
+        self.cost_metric = next((m.name for m in self.metrics.values() if m.role == "cost"), None)
+        steering = table.metrics.get(self.valid_metric)
+        epochs = tuple(int(e) for e in table.epochs)
+        self.fidelities: Sequence[int] = (
+            epochs[-1:] if steering is not None and steering.recorded == "last epoch" else epochs
+        )
+        self._epochs = epochs
+        self._maximise = steering is None or steering.direction == "max"
         self._visible = {m.name for m in table.metrics.values() if m.role != "test"}
         self._prepared: dict[tuple[str, int, str | int], tuple[_Column, bool]] = {}
 
     def __repr__(self) -> str:
-        return f"<TabularBenchmark {self.id}: {len(self.table.genes)} rows in space {self.space.name}>"
+        return f"<TabularBenchmark {self.id}: {len(self.table)} rows in space {self.space.name}>"
 
     def __reduce__(self) -> tuple[object, tuple[Table]]:
         return TabularBenchmark, (self.table,)
@@ -65,7 +69,8 @@ class TabularBenchmark:
             `"mean"` over the trainings that the table holds, the position of one of them, or a generator
             that draws one per architecture among those present.
         info
-            Names of further metrics to bring; test metrics are not to be had here.
+            Names of further metrics to bring; test metrics are not to be had here. A table without a
+            validation metric (latencies of a device) answers these alone, and NaN for validation.
 
         Raises
         ------
@@ -74,7 +79,8 @@ class TabularBenchmark:
         UnknownNameError
             When `info` names a metric that is not there or not visible to a search.
         NasbenchSuiteError
-            When `epochs` or `repeat` is not in the table.
+            When `epochs` or `repeat` is not in the table, or it has no validation metric and no `info` is
+            asked for.
 
         Warns
         -----
@@ -82,31 +88,43 @@ class TabularBenchmark:
             When a result is missing; it is NaN in what is returned.
         """
         rows = self.rows(genes)
-        at = -1 if epochs is None else self._epoch_position(epochs)
-        if isinstance(repeat, np.random.Generator):
-            draws = self._draw_repeats(rows, at, repeat)
-
-            def look_up(name: str) -> _Column:
-                return self._warn_missing(name, self.table.columns[name][rows, draws, at])
-        else:
+        if not self.valid_metric and not info:
+            raise NasbenchSuiteError(self._no_validation())
+        if not isinstance(repeat, np.random.Generator):
             if repeat != "mean":
                 self._check_repeat(repeat)
 
             def look_up(name: str) -> _Column:
-                column, has_missing = self._column(name, at, repeat)
+                column, has_missing = self._column(name, self._position(name, epochs), repeat)
                 values = column.take(rows)
                 return self._warn_missing(name, values) if has_missing else values
 
+        else:
+            draws = self._draw_repeats(rows, epochs, repeat)
+
+            def look_up(name: str) -> _Column:
+                values = self.table.columns[name]
+                drawn = draws if values.shape[1] > 1 else 0
+                return self._warn_missing(name, values[rows, drawn, self._position(name, epochs)])
+
         return Evaluations(
-            valid=look_up(self.valid_metric),
+            valid=look_up(self.valid_metric) if self.valid_metric else np.full(len(rows), np.nan),
             seconds=look_up(self.cost_metric) if self.cost_metric else None,
             info={name: look_up(self._visible_name(name)) for name in info} if info else {},
             maximise=self._maximise,
         )
 
     def reveal(self, genes: Genes) -> TestMetrics:
-        """Look up test results, fully trained, the mean over all trainings; for leaderboards only."""
-        column, has_missing = self._column(self.test_metric, -1, "mean")
+        """Look up test results, fully trained, the mean over all trainings; for leaderboards only.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When the table holds no test results.
+        """
+        if not self.test_metric:
+            raise NasbenchSuiteError(self._no_test())
+        column, has_missing = self._column(self.test_metric, self._position(self.test_metric, None), "mean")
         values = column.take(self.rows(genes))
         return TestMetrics(self._warn_missing(self.test_metric, values) if has_missing else values)
 
@@ -114,7 +132,7 @@ class TabularBenchmark:
         """Return the table row of every architecture; see `rows`."""
         return self.rows(genes).astype(np.int64)
 
-    def rows(self, genes: Genes) -> _Rows:
+    def rows(self, genes: Genes) -> Rows:
         """Return the table row of every architecture, int32 `[n]`.
 
         Raises
@@ -122,31 +140,50 @@ class TabularBenchmark:
         ArchitectureError
             When a row is out of range, invalid, or not in the table.
         """
-        if getattr(genes, "shape", None) == (1, self.space.n_genes) and genes.dtype == np.uint8:
-            return np.array([self._row(genes)], dtype=np.int32)
-        rows = self.table.index.take(self.space.encode(genes))
+        rows = self.table.row_index.rows(genes)
         if rows.min(initial=0) < 0:
             self._raise_absent(genes[int(rows.argmin())])
         return rows
-
-    def _row(self, genes: Genes) -> int:
-        """Return the row of a batch of one without array operations."""
-        row = self.table.index.item(self.space.encode_one(genes))
-        if row < 0:
-            self._raise_absent(genes[0])
-        return row
 
     def _raise_absent(self, row: Genes) -> None:
         self.space.key(row[None])  # says what is wrong with an invalid architecture
         raise ArchitectureError(f"architecture {self.space.format(row[None])[0]} is not in table {self.id}.")
 
+    def _no_test(self) -> str:
+        return f"{self.id} holds no test results, so nothing can be judged there."
+
+    def _no_validation(self) -> str:
+        if self.test_metric:
+            return (
+                f"{self.id} has no validation results, so nothing can be searched there; nasbench-suite show "
+                f"{self.id.partition('/')[0]} lists the tasks that have them."
+            )
+        known = ", ".join(sorted(self._visible))
+        return f"{self.id} has no validation results; ask for some of its metrics by name: {known}."
+
     def valid_column(self) -> _Column:
-        """Return the mean, fully trained validation result of every row, float64 `[rows]`."""
-        return self._column(self.valid_metric, -1, "mean")[0]
+        """Return the mean, fully trained validation result of every row, float64 `[rows]`.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When the table has none.
+        """
+        if not self.valid_metric:
+            raise NasbenchSuiteError(self._no_validation())
+        return self._column(self.valid_metric, self._position(self.valid_metric, None), "mean")[0]
 
     def test_column(self) -> _Column:
-        """Return the mean, fully trained test result of every row, `[rows]`; for leaderboards only."""
-        return self._column(self.test_metric, -1, "mean")[0]
+        """Return the mean, fully trained test result of every row, `[rows]`; for leaderboards only.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When the table has none.
+        """
+        if not self.test_metric:
+            raise NasbenchSuiteError(self._no_test())
+        return self._column(self.test_metric, self._position(self.test_metric, None), "mean")[0]
 
     def _column(self, name: str, at: int, repeat: str | int) -> tuple[_Column, bool]:
         """Return one value per row, contiguous, and whether any is missing."""
@@ -154,7 +191,10 @@ class TabularBenchmark:
         prepared = self._prepared.get(key)
         if prepared is None:
             values = self.table.columns[name][:, :, at]
-            column = _mean_of_present(values) if repeat == "mean" else values[:, int(repeat)].copy()
+            if repeat == "mean":
+                column = _mean_of_present(values)
+            else:
+                column = values[:, int(repeat) if values.shape[1] > 1 else 0].copy()
             column.setflags(write=False)
             prepared = self._prepared[key] = (column, bool(np.isnan(column).any()))
         return prepared
@@ -174,11 +214,21 @@ class TabularBenchmark:
             raise UnknownNameError(f"metric visible to a search in {self.id} called", name, self._visible)
         return name
 
-    def _epoch_position(self, epochs: int) -> int:
-        if epochs not in self.fidelities:
+    def _position(self, name: str, epochs: int | None) -> int:
+        """Return the place on the epoch axis of a metric after `epochs` (None: the last)."""
+        recorded = self.metrics[name].recorded
+        if epochs is None or recorded == "once":
+            return -1
+        if epochs not in self._epochs:
             offered = ", ".join(map(str, self.fidelities)) or "full training only (leave epochs out)"
             raise NasbenchSuiteError(f"{self.id} has no results after {epochs} epochs; it offers {offered}.")
-        return self.fidelities.index(epochs)
+        if recorded == "last epoch" and epochs != self._epochs[-1]:
+            reason = self.table.description.partial_epochs
+            raise NasbenchSuiteError(
+                f"{self.id} has {name} after {self._epochs[-1]} epochs only, not after {epochs}"
+                f"{': ' + reason if reason else ''}."
+            )
+        return -1 if recorded == "last epoch" else self._epochs.index(epochs)
 
     def _check_repeat(self, repeat: object) -> None:
         if isinstance(repeat, bool) or not isinstance(repeat, int) or not 0 <= repeat < self.repeats:
@@ -187,12 +237,16 @@ class TabularBenchmark:
                 f"number from 0 to {self.repeats - 1} or a random generator, not {repeat!r}."
             )
 
-    def _draw_repeats(self, rows: _Rows, at: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    def _draw_repeats(self, rows: Rows, epochs: int | None, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw for each row one training among those whose validation result is present."""
-        present = ~np.isnan(self.table.columns[self.valid_metric][rows, :, at])
+        name = self.valid_metric
+        if not name or self.table.columns[name].shape[1] == 1:
+            return rng.integers(self.repeats, size=len(rows))
+        present = ~np.isnan(self.table.columns[name][rows, :, self._position(name, epochs)])
         count = np.maximum(present.sum(axis=1), 1)
         drawn = rng.integers(count)
-        return cast(NDArray[np.int64], (np.cumsum(present, axis=1) > drawn[:, None]).argmax(axis=1))
+        draws: NDArray[np.int64] = (np.cumsum(present, axis=1) > drawn[:, None]).argmax(axis=1)
+        return draws
 
 
 def _mean_of_present(values: _Column) -> _Column:
@@ -200,4 +254,5 @@ def _mean_of_present(values: _Column) -> _Column:
     present = ~np.isnan(values)
     total = np.where(present, values, 0.0).sum(axis=1)
     count = present.sum(axis=1)
-    return cast(_Column, np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0))
+    mean: _Column = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    return mean

@@ -1,38 +1,121 @@
 """Finds a task's table: in the user's data folder, converted there on first use if a package ships it."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nasbench_suite.cards import datasheets
+from nasbench_suite.cards import Datasheet, datasheets
 from nasbench_suite.content import data_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular.benchmark import TabularBenchmark
-from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
+from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, importer
+from nasbench_suite.tabular.importers.job import ImportJob, Progress, checked_name, no_progress, staged
 from nasbench_suite.tabular.table import KIND, read_table, save_table
 
 
+def tables_folder() -> Path:
+    """Return the folder of all converted tables of this schema; apart for every schema."""
+    return data_root() / f"tables-{KIND.schema}"
+
+
 def table_path(task: str) -> Path:
-    """Return where the converted table of a task lies, or will lie; apart for every schema."""
-    return data_root() / f"tables-{KIND.schema}" / f"{task.replace('/', '-')}.h5"
+    """Return where the converted table of a task lies, or will lie."""
+    benchmark, _, dataset = task.partition("/")
+    return tables_folder() / benchmark / f"{dataset}.h5"
 
 
 def table_tasks() -> list[str]:
-    """Return every task that a datasheet describes."""
-    return sorted(f"{name}/{task}" for name, sheet in datasheets().items() for task in sheet.tasks)
+    """Return every task that a datasheet describes, and every one whose table the user has imported."""
+    described = {f"{name}/{task}" for name, sheet in datasheets().items() for task in sheet.tasks}
+    return sorted(described | set(imported_tasks()))
+
+
+def imported_tasks() -> list[str]:
+    """Return every task whose table is in the user's data folder."""
+    return sorted(f"{path.parent.name}/{path.stem}" for path in tables_folder().glob("[!.]*/[!.]*.h5"))
+
+
+def is_ready(task: str) -> bool:
+    """Tell whether the table of a task is here or made without the user's help."""
+    benchmark, _, _ = task.partition("/")
+    sheet = datasheets().get(benchmark)
+    return table_path(task).exists() or (sheet is not None and sheet.importer in PACKAGE_IMPORTERS)
 
 
 def open_table_task(task: str) -> TabularBenchmark:
     """Open the table of a task, converting it first if a package ships it; see `load_benchmark`."""
-    benchmark, _, dataset = task.partition("/")
-    sheet = datasheets().get(benchmark)
-    if sheet is None or dataset not in sheet.tasks:
-        raise UnknownNameError("task", task, table_tasks())
     path = table_path(task)
-    if not path.exists():
+    if path.parent.parent != tables_folder() or not path.exists():
+        benchmark, _, dataset = task.partition("/")
+        sheet = datasheets().get(benchmark)
+        if sheet is None or dataset not in sheet.tasks:
+            raise UnknownNameError("task", task, table_tasks())
         convert = PACKAGE_IMPORTERS.get(sheet.importer)
         if convert is None:
             raise NasbenchSuiteError(
-                f"the table of {task} is not here; import it from the official files "
-                f"(importer {sheet.importer})."
+                f"the table of {task} is not here; import it from the official files: nasbench-suite import "
+                f"{sheet.importer} FILE (nasbench-suite show {benchmark} says which)."
             )
         save_table(convert(sheet, task), path)
     return TabularBenchmark(read_table(path))
+
+
+def import_tables(
+    format_name: str,
+    files: Sequence[Path],
+    *,
+    sheet: Datasheet | None = None,
+    name: str = "",
+    jobs: int = 1,
+    progress: Progress = no_progress,
+    options: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Convert official files to tables in the user's data folder and return their tasks.
+
+    Parameters
+    ----------
+    format_name
+        Name of an importer.
+    files
+        Files or folders, as the importer asks.
+    sheet
+        The datasheet; that of the importer without it.
+    name
+        What the tasks start with; the datasheet's name without it.
+    jobs, progress
+        Worker processes, and a function of (records done, all records).
+    options
+        Further options, for importers that take them.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such importer.
+    DamagedFileError
+        When a file is not what the importer reads; no table is left behind.
+    NasbenchSuiteError
+        When a file cannot be read or a table cannot be written.
+    """
+    convert = importer(format_name)
+    for file in files:
+        if not file.exists():
+            raise NasbenchSuiteError(f"there is no {file}; give the official file or folder.")
+    sheet = sheet or datasheet_of(format_name)
+    name = checked_name(name or sheet.name)
+    target = tables_folder() / name
+    with staged(target) as staging:
+        convert(ImportJob(tuple(files), sheet, name, staging, jobs, progress, dict(options or {})))
+        return [f"{name}/{path.stem}" for path in sorted(staging.glob("*.h5"))]
+
+
+def datasheet_of(format_name: str) -> Datasheet:
+    """Return the datasheet whose official files an importer reads.
+
+    Raises
+    ------
+    UnknownNameError
+        When no datasheet names it.
+    """
+    by_importer = {sheet.importer: sheet for sheet in datasheets().values()}
+    if format_name not in by_importer:
+        raise UnknownNameError("importer with a datasheet", format_name, by_importer)
+    return by_importer[format_name]

@@ -5,7 +5,6 @@ the nine-operation order, also for `proteins`) to `valid_perf`, `perf`, `latency
 Values are means over three trainings; the light files keep no curves.
 """
 
-import hashlib
 import math
 from importlib import metadata
 from importlib.util import find_spec
@@ -14,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from nasbench_suite.benchmark import Metric
 from nasbench_suite.cards import Datasheet
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.spaces import Genes, get_space
 from nasbench_suite.spaces.graph import OPERATIONS
+from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
-from nasbench_suite.tabular.table import Table, TableDescription, index_of
+from nasbench_suite.tabular.table import Column, Table
 
 PACKAGE = "nas-bench-graph"
 _CELL_NUMBERS = 10**5
@@ -64,26 +63,17 @@ def read_light_file(content: bytes, source: str, sheet: Datasheet, task: str) ->
         raise DamagedFileError(f"{source} has cells that are not canonical; use the official file.")
     names = {"valid": dataset.valid, "test": dataset.test}
     columns = {
-        names.get(column, column): np.array([float(records[n][key]) for n in numbers])[:, None, None]
+        names.get(column, column): Column(np.array([float(records[n][key]) for n in numbers])[:, None, None])
         for column, key in _FIELDS.items()
     }
-    return Table(
-        description=TableDescription(
-            task=task,
-            space=space.name,
-            rows="class",
-            repeats=["mean of 3 trainings"],
-            licence=sheet.licence,
-            source=f"{PACKAGE} (PyPI), light/{source}",
-            source_version=metadata.version(PACKAGE),
-            source_sha256=hashlib.sha256(content).hexdigest(),
-            created_with=f"nasbench-suite {metadata.version('nasbench-suite')}",
-        ),
-        genes=genes,
-        index=index_of(space, genes, "class"),
-        epochs=np.zeros(0, dtype=np.int32),
-        metrics={name: Metric(name, **sheet.metrics[name].model_dump()) for name in columns},
-        columns=columns,
+    return assemble(
+        sheet,
+        task,
+        Source.of_bytes(content, f"{PACKAGE} (PyPI), light/{source}", metadata.version(PACKAGE)),
+        genes,
+        columns,
+        rows="class",
+        repeats=["mean of 3 trainings"],
     )
 
 

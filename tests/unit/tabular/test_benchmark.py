@@ -93,7 +93,7 @@ def test_rows_beyond_the_range_or_invalid_are_refused(cora):
 
 def test_cells_that_the_table_lacks_are_refused_by_name(make_table):
     task = TabularBenchmark(make_table(rows=100))
-    absent = task.space.decode(np.flatnonzero(task.table.index < 0))
+    absent = task.space.decode(np.flatnonzero(task.table.index_arrays["index"] < 0))
     for batch in (absent[:1], np.concatenate([task.table.genes, absent[:1]])):
         with pytest.raises(ArchitectureError, match="is not in table made/up") as caught:
             task.query(batch)

@@ -114,4 +114,4 @@ def test_the_package_is_read_whole(sheet, task, rows):
     check_index(table)
     space = get_space(table.description.space)
     every = space.decode(np.arange(space.n_codes))
-    assert np.array_equal(table.index >= 0, space.valid(every))
+    assert np.array_equal(table.index_arrays["index"] >= 0, space.valid(every))
