@@ -119,6 +119,12 @@ class Search:
                 "give a number of evaluations."
             )
 
+    def rehearse(self) -> None:
+        """Play one evaluation, to see whether the benchmark has what the strategy asks of it."""
+        benchmark = self.load()
+        strategy = self.build(benchmark, runs=1, seed=np.random.SeedSequence(self.seed))
+        play(strategy, benchmark, Budget(evaluations=1))
+
     def build(self, benchmark: Benchmark, runs: int, seed: np.random.SeedSequence) -> Strategy:
         """Return the strategy object that plays `runs` runs."""
         build = constructor(self._strategy_class())
@@ -205,8 +211,9 @@ class Block:
 def engine_sha256() -> str:
     """Return the SHA-256 of the code that plays searches: loop, blocks, spaces, strategies, look-ups."""
     package = Path(__file__).parent
-    files = [package / f"{name}.py" for name in ("benchmark", "jobs", "loop", "runs")]
-    for folder in ("spaces", "strategies", "tabular"):
+    files = [package / f"{name}.py" for name in ("benchmark", "formula", "jobs", "loop", "runs")]
+    files += [package / "tabular" / f"{name}.py" for name in ("benchmark", "row_index", "table")]
+    for folder in ("spaces", "strategies"):
         files += sorted((package / folder).glob("*.py"))
     digest = hashlib.sha256()
     for file in files:

@@ -95,17 +95,17 @@ def _print_board(board: "Board", as_json: bool) -> None:
         print_json(board.as_data())
         return
     ranks, valid_ranks = board.ranks(), board.ranks(by="valid_regret")
-    headings = ["strategy", "rank", "rank (valid)", *(task.partition("/")[2] for task in board.rules.tasks)]
+    headings = ["strategy", "rank", "rank (valid)", *(task.rpartition("/")[2] for task in board.columns)]
     rows = [
         [
             label,
             f"{ranks[label]:.2f}",
             f"{valid_ranks[label]:.2f}",
-            *(percent(board.summaries[task][label].test.mean) for task in board.rules.tasks),
+            *(percent(board.summaries[task][label].test.mean) for task in board.columns),
         ]
         for label in board.by_rank()
     ]
-    best = [percent(board.references[task].best_test) for task in board.rules.tasks]
+    best = [percent(board.references[task].best_test) for task in board.columns]
     rows.append(["best in the table", "", "", *best])
     print_table(headings, rows, title=f"{board.rules.title} (mean test result of the incumbents, %)")
 
@@ -119,11 +119,11 @@ def _comparison(board: "Board", kept: "Board", home: Path) -> str:
         return f"the rules have changed since {home / RESULTS} was played; the boards are not compared."
     differing = [
         f"{label} on {task} ({percent(new.test.mean)}, kept {percent(old.test.mean)})"
-        for task in board.rules.tasks
+        for task in board.columns
         for label in board.labels
         if (new := board.summaries[task][label]).test != (old := kept.summaries[task][label]).test
     ]
-    cells = len(board.rules.tasks) * len(board.labels)
+    cells = len(board.columns) * len(board.labels)
     if not differing:
         return f"all {cells} results are equal, to the last digit, to those kept in {home}."
     return f"{len(differing)} of {cells} results differ from those kept in {home}: {'; '.join(differing)}."

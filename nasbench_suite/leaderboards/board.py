@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench_suite.benchmark import Benchmark
 from nasbench_suite.cards import strategy_cards
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.jobs import Block, in_folder, made_with, play_blocks
@@ -17,17 +18,18 @@ from nasbench_suite.leaderboards.outcomes import (
     Outcomes,
     Reference,
     evaluation_grid,
+    open_table,
     seconds_grid,
 )
-from nasbench_suite.leaderboards.rules import Entry, Rules
+from nasbench_suite.leaderboards.rules import Entry, Judging, Rules
 from nasbench_suite.leaderboards.statistics import (
     Summary,
     mean_ranks,
     rank_correlation,
     summarise,
 )
+from nasbench_suite.runs import Runs
 from nasbench_suite.tabular.benchmark import TabularBenchmark
-from nasbench_suite.tasks import load_benchmark
 
 _LONGEST_CLOCK_STEPS = 100
 _FEWEST_FOR_CORRELATION = 5
@@ -44,15 +46,17 @@ class Board:
     rules
         The rules it was played by.
     references
-        What regrets are measured against, by task.
+        What regrets are measured against, by column (see `Rules.columns`).
     summaries
-        By task and strategy label.
+        By column and strategy label.
     evaluations, seconds
-        Grids of the curves; `seconds` by task, empty where no cost is recorded.
+        Grids of the curves; `seconds` by column, empty where no cost is recorded.
     units
-        Name of the test metric by task.
+        Name of the test metric by column.
     versions
-        What the results depend on: package versions and the SHA-256 of every table.
+        What the results depend on: package versions, the SHA-256 of every table and what it was read from.
+    skipped
+        Optional strategies that the tables cannot serve, by label, and why.
     """
 
     rules: Rules
@@ -62,18 +66,24 @@ class Board:
     seconds: dict[str, NDArray[np.float64]]
     units: dict[str, str]
     versions: dict[str, str]
+    skipped: dict[str, str] = field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
-        """Strategy labels in the order of the rules."""
-        return [entry.name for entry in self.rules.strategies]
+        """Labels of the strategies that were played, in the order of the rules."""
+        return [entry.name for entry in self.rules.strategies if entry.name not in self.skipped]
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of what results are shown of: tasks, or the rules' judgings."""
+        return [column.name for column in self.rules.columns]
 
     def ranks(self, by: RegretName = "test_regret") -> dict[str, float]:
         """Return the mean rank over tasks of every strategy, by mean regret."""
         return dict(zip(self.labels, mean_ranks(self._regrets(by)).tolist(), strict=True))
 
     def misled(self) -> list[str]:
-        """Return the tasks on which better validation goes with worse test over the strategies.
+        """Return the columns on which better validation goes with worse test over the strategies.
 
         That is where the rank correlation (Spearman) between the strategies' mean validation and test
         regrets is negative; it takes at least five strategies to mean anything.
@@ -81,14 +91,14 @@ class Board:
         if len(self.labels) < _FEWEST_FOR_CORRELATION:
             return []
         test, valid = self._regrets("test_regret"), self._regrets("valid_regret")
-        correlations = [rank_correlation(test[:, t], valid[:, t]) for t in range(len(self.rules.tasks))]
-        return [task for task, r in zip(self.rules.tasks, correlations, strict=True) if r < 0]
+        correlations = [rank_correlation(test[:, t], valid[:, t]) for t in range(len(self.columns))]
+        return [column for column, r in zip(self.columns, correlations, strict=True) if r < 0]
 
     def _regrets(self, name: RegretName) -> NDArray[np.float64]:
-        """Return mean regrets, float64 `[strategies, tasks]`."""
+        """Return mean regrets, float64 `[strategies, columns]`."""
         return np.array(
             [
-                [getattr(self.summaries[task][label], name).mean for task in self.rules.tasks]
+                [getattr(self.summaries[column][label], name).mean for column in self.columns]
                 for label in self.labels
             ]
         )
@@ -99,10 +109,11 @@ class Board:
         return sorted(self.labels, key=lambda label: ranks[label])
 
     def tuned_on(self, label: str) -> list[str]:
-        """Return the board's tasks on which the strategy's hyperparameters were chosen."""
+        """Return the columns on whose tasks the strategy's hyperparameters were chosen."""
         entry = next(e for e in self.rules.strategies if e.name == label)
         card = strategy_cards().get(entry.strategy)
-        return [] if card is None else [task for task in card.tuned_on if task in self.rules.tasks]
+        tuned = [] if card is None else card.tuned_on
+        return [c.name for c in self.rules.columns if {c.search, c.valid, c.test} & set(tuned)]
 
     def as_data(self) -> dict[str, Any]:
         """Return tables and ranks as plain JSON values; infinity and NaN become null."""
@@ -118,19 +129,19 @@ class Board:
                 for label in self.by_rank()
             ],
             "tasks": {
-                task: {
-                    "metric": self.units[task],
-                    "reference": asdict(self.references[task]),
+                column: {
+                    "metric": self.units[column],
+                    "reference": asdict(self.references[column]),
                     "strategies": {
                         label: {
                             key: _plain(value)
                             for key, value in asdict(summary).items()
                             if not key.endswith("_curve")
                         }
-                        for label, summary in self.summaries[task].items()
+                        for label, summary in self.summaries[column].items()
                     },
                 }
-                for task in self.rules.tasks
+                for column in self.columns
             },
             "versions": self.versions,
         }
@@ -161,55 +172,96 @@ def run_board(
     executor, progress
         See `search`.
     """
-    tasks = {task: _check_task(rules, task, folder) for task in rules.tasks}
-    references = {task: Reference.of(benchmark) for task, benchmark in tasks.items()}
-    grid = evaluation_grid(rules.budget, _most_evaluations(rules, tasks))
+    tasks = {task: open_table(task) for task in rules.tasks}
+    entries, skipped = _playable(rules, folder)
+    grid = evaluation_grid(rules.evaluations or _most_evaluations(rules, tasks))
     seconds = {task: _seconds_grid(rules, benchmark) for task, benchmark in tasks.items()}
+    judge = _JudgeByTask(
+        rules.columns, {task: _judge(rules, task, grid, seconds[task]) for task in rules.tasks}
+    )
+    references = {c.name: Reference.of(open_table(c.valid), open_table(c.test)) for c in rules.columns}
     blocks: list[tuple[str, Entry, Block]] = []
-    for entry in sorted(rules.strategies, key=_slow_first):
+    for entry in sorted(entries, key=_slow_first):
         for task in rules.tasks:
             search = rules.search(entry, task, folder)
             place = work / task.replace("/", "-") / entry.name
             blocks += [(task, entry, block) for block in in_folder(search.blocks(), place)]
-    judges = {task: Judge(grid, seconds[task]) for task in rules.tasks}
-    answers = play_blocks(
-        [block for _, _, block in blocks],
-        _JudgeByTask(judges),
-        executor=executor,
-        progress=progress,
-    )
-    summaries: dict[str, dict[str, Summary]] = {task: {} for task in rules.tasks}
-    for entry in rules.strategies:
-        for task in rules.tasks:
-            of_search = [
-                answer
-                for (t, e, _), answer in zip(blocks, answers, strict=True)
-                if t == task and e.name == entry.name
-            ]
-            summaries[task][entry.name] = summarise(
-                Outcomes.concatenate(of_search),
-                best_test=references[task].best_test,
-                confidence=rules.confidence,
-                resamples=rules.resamples,
-                seed=rules.seed,
-            )
+    answers = play_blocks([block for _, _, block in blocks], judge, executor=executor, progress=progress)
+    outcomes: dict[tuple[str, str], list[Outcomes]] = {}
+    for (_, entry, _), judged in zip(blocks, answers, strict=True):
+        for column, of_block in judged.items():
+            outcomes.setdefault((column, entry.name), []).append(of_block)
     return Board(
         rules=rules,
         references=references,
-        summaries=summaries,
+        summaries={
+            column: {
+                entry.name: summarise(
+                    Outcomes.concatenate(outcomes[column, entry.name]),
+                    best_test=reference.best_test,
+                    confidence=rules.confidence,
+                    resamples=rules.resamples,
+                    seed=rules.seed,
+                )
+                for entry in entries
+            }
+            for column, reference in references.items()
+        },
         evaluations=grid,
-        seconds=seconds,
-        units={task: benchmark.test_metric for task, benchmark in tasks.items()},
-        versions=_versions(rules, tasks, folder),
+        seconds={column.name: seconds[column.search] for column in rules.columns},
+        units={column.name: open_table(column.test).test_metric for column in rules.columns},
+        versions=_versions(rules, entries, folder),
+        skipped=skipped,
+    )
+
+
+def _judge(rules: Rules, task: str, evaluations: NDArray[np.int64], seconds: NDArray[np.float64]) -> Judge:
+    return Judge(
+        evaluations,
+        seconds,
+        interpolate_at=rules.budget(task).seconds if rules.read_off == "interpolated" else None,
+        best_test_seen=rules.published is not None and rules.published.chosen_by == "test",
     )
 
 
 @dataclass(frozen=True)
 class _JudgeByTask:
+    """Judges the record of a task for every column that it is searched for."""
+
+    columns: list[Judging]
     judges: dict[str, Judge]
 
-    def __call__(self, runs: Any, benchmark: Any) -> Outcomes:
-        return self.judges[benchmark.id](runs, benchmark)
+    def __call__(self, runs: Runs, benchmark: Benchmark) -> dict[str, Outcomes]:
+        judge = self.judges[benchmark.id]
+        return {
+            column.name: judge(runs, open_table(column.valid), open_table(column.test))
+            for column in self.columns
+            if column.search == benchmark.id
+        }
+
+
+def _playable(rules: Rules, folder: Path) -> tuple[list[Entry], dict[str, str]]:
+    """Return the strategies that can be played, and why the optional others cannot.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When one that is not optional cannot.
+    """
+    entries, skipped = [], {}
+    for entry in rules.strategies:
+        try:
+            for task in rules.tasks:
+                search = rules.search(entry, task, folder)
+                search.check()
+                if entry.optional:
+                    search.rehearse()
+            entries.append(entry)
+        except NasbenchSuiteError as problem:
+            if not entry.optional:
+                raise
+            skipped[entry.name] = str(problem)
+    return entries, skipped
 
 
 def _slow_first(entry: Entry) -> int:
@@ -218,21 +270,10 @@ def _slow_first(entry: Entry) -> int:
     return 0 if card is None or card.learns_on == "torch" else 1
 
 
-def _check_task(rules: Rules, task: str, folder: Path) -> TabularBenchmark:
-    benchmark = load_benchmark(task)
-    if not isinstance(benchmark, TabularBenchmark):
-        raise NasbenchSuiteError(f"{task} is no table; a leaderboard needs one to know regrets.")
-    for entry in rules.strategies:
-        rules.search(entry, task, folder).check()
-    return benchmark
-
-
 def _most_evaluations(rules: Rules, tasks: dict[str, TabularBenchmark]) -> int:
     """Bound the evaluations of a run with a budget in seconds by the cheapest architecture."""
-    if rules.evaluations is not None:
-        return rules.evaluations
-    cheapest = min(_costs(benchmark).min() for benchmark in tasks.values())
-    return int(np.ceil((rules.seconds or 0) / cheapest)) + 1
+    most = [(rules.budget(task).seconds or 0) / _costs(table).min() for task, table in tasks.items()]
+    return int(np.ceil(max(most))) + 1
 
 
 def _costs(benchmark: TabularBenchmark) -> NDArray[np.float64]:
@@ -250,12 +291,15 @@ def _seconds_grid(rules: Rules, benchmark: TabularBenchmark) -> NDArray[np.float
         return np.zeros(0)
     costs = _costs(benchmark)
     most = float(np.median(costs)) * (rules.evaluations or _LONGEST_CLOCK_STEPS)
-    return seconds_grid(rules.budget, float(costs.min()), most)
+    return seconds_grid(rules.budget(benchmark.id), float(costs.min()), most)
 
 
-def _versions(rules: Rules, tasks: dict[str, TabularBenchmark], folder: Path) -> dict[str, str]:
+def _versions(rules: Rules, entries: list[Entry], folder: Path) -> dict[str, str]:
     versions: dict[str, str] = {}
-    for entry in rules.strategies:
+    for entry in entries:
         versions |= made_with(rules.search(entry, rules.tasks[0], folder).source)
-    versions |= {f"table {task}": benchmark.table.sha256 for task, benchmark in tasks.items()}
+    used = {task for column in rules.columns for task in (column.search, column.valid, column.test)}
+    for task in used:
+        table = open_table(task).table
+        versions[f"table {task}"] = f"{table.sha256} from {table.description.source}"
     return dict(sorted(versions.items()))

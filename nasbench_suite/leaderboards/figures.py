@@ -44,8 +44,10 @@ _SMALLEST_REGRET = 1e-3
 def figure_names(board: Board) -> list[str]:
     """Return the file names of a board's figures, in the order in which pages show them."""
     names = ["regret-by-evaluations.svg", "validation-regret-by-evaluations.svg", "final-regret.svg"]
-    has_clock = all(len(grid) for grid in board.seconds.values())
-    return [*names, "regret-by-seconds.svg"] if has_clock else names
+    if not all(len(grid) for grid in board.seconds.values()):
+        return names
+    by_seconds = ["regret-by-seconds.svg"]
+    return names + by_seconds if board.rules.seconds is None else by_seconds + names
 
 
 def board_figures(board: Board) -> dict[str, bytes]:
@@ -80,8 +82,8 @@ def _anytime(
     labels: tuple[str, str],
 ) -> Figure:
     """Draw one panel per task: a mean regret of the incumbent over the budget, with its band."""
-    figure, panels = _panels(len(board.rules.tasks))
-    for axes, task in zip(panels, board.rules.tasks, strict=False):
+    figure, panels = _panels(len(board.columns))
+    for axes, task in zip(panels, board.columns, strict=False):
         for number, label in enumerate(board.labels):
             curve, grid = curve_of(task, label), grid_of(task)
             mean = np.maximum(100 * curve.mean, _SMALLEST_REGRET)
@@ -104,8 +106,8 @@ def _anytime(
 
 def _finals(board: Board) -> Figure:
     """Draw the final test regret of every strategy and task with its bootstrap interval."""
-    figure, panels = _panels(len(board.rules.tasks), height=0.28 * len(board.labels) + 0.9)
-    for axes, task in zip(panels, board.rules.tasks, strict=False):
+    figure, panels = _panels(len(board.columns), height=0.28 * len(board.labels) + 0.9)
+    for axes, task in zip(panels, board.columns, strict=False):
         for number, label in enumerate(board.labels):
             regret = board.summaries[task][label].test_regret
             axes.errorbar(
@@ -153,7 +155,7 @@ def _legend(figure: Figure, board: Board, *, lines: bool) -> None:
         )
         for number, label in enumerate(board.labels)
     ]
-    columns = min(4, len(handles)) if len(board.rules.tasks) > 1 else 3
+    columns = min(4, len(handles)) if len(board.columns) > 1 else 3
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.benchmark import Benchmark
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.loop import Budget
 from nasbench_suite.runs import Runs
 from nasbench_suite.tabular.benchmark import TabularBenchmark
+from nasbench_suite.tasks import load_benchmark
 
 _Values = NDArray[np.float64]
 
@@ -47,24 +47,18 @@ class Reference:
     maximise: bool
 
     @classmethod
-    def of(cls, benchmark: Benchmark) -> "Reference":
-        """Return the reference of a table.
-
-        Raises
-        ------
-        NasbenchSuiteError
-            When the benchmark is no table, so that no optimum is known.
-        """
-        if not isinstance(benchmark, TabularBenchmark):
-            raise NasbenchSuiteError(f"{benchmark.id} is no table, so regrets are not known there.")
-        valid, test = benchmark.valid_column(), benchmark.test_column()
-        maximise = benchmark.metrics[benchmark.valid_metric].direction == "max"
+    def of(cls, by_valid: TabularBenchmark, by_test: TabularBenchmark | None = None) -> "Reference":
+        """Return the reference of a table, or of the two tables that hold validation and test results."""
+        by_test = by_test or by_valid
+        valid, test = by_valid.valid_column(), by_test.test_column()
+        maximise = by_valid.metrics[by_valid.valid_metric].direction == "max"
         sign = 1.0 if maximise else -1.0
+        best = by_valid.table.genes[[np.nanargmax(sign * valid)]]
         return cls(
             best_valid=sign * float(np.nanmax(sign * valid)),
             best_test=sign * float(np.nanmax(sign * test)),
             top_valid=sign * float(np.nanquantile(sign * valid, 1 - TOP_SHARE)),
-            test_of_best_valid=float(test[np.nanargmax(sign * valid)]),
+            test_of_best_valid=float(test[by_test.rows(best)[0]]),
             maximise=maximise,
         )
 
@@ -75,8 +69,11 @@ class Outcomes:
 
     Attributes
     ----------
-    test, test_regret, valid_regret
+    valid, test, test_regret, valid_regret
         Of the final incumbents, float64 `[runs]`; NaN where a run found nothing.
+    best_test_seen
+        The best test result among all architectures that a run has seen, float64 `[runs]`: what choosing by
+        test would report. NaN unless it was asked for.
     evaluations
         Counted evaluations, float64 `[runs]`.
     to_top, to_optimum
@@ -88,9 +85,11 @@ class Outcomes:
         Test regret at each time of `seconds_grid`, `[runs, points]`; no points where no cost is known.
     """
 
+    valid: _Values
     test: _Values
     test_regret: _Values
     valid_regret: _Values
+    best_test_seen: _Values
     evaluations: _Values
     to_top: _Values
     to_optimum: _Values
@@ -107,9 +106,8 @@ class Outcomes:
         )
 
 
-def evaluation_grid(budget: Budget, most: int) -> NDArray[np.int64]:
-    """Return evaluation counts, about evenly spaced on a logarithmic axis, that end with the budget."""
-    last = budget.evaluations or most
+def evaluation_grid(last: int) -> NDArray[np.int64]:
+    """Return evaluation counts up to `last`, about evenly spaced on a logarithmic axis."""
     return np.unique(np.round(np.geomspace(1, last, POINTS_PER_CURVE)).astype(np.int64))
 
 
@@ -126,24 +124,51 @@ class Judge:
     ----------
     evaluations, seconds
         The grids at which regrets are read off.
+    interpolate_at
+        Simulated seconds at which final results are interpolated; None: they are those of the end.
+    best_test_seen
+        Whether that is asked for.
     """
 
     evaluations: NDArray[np.int64]
     seconds: _Values
+    interpolate_at: float | None = None
+    best_test_seen: bool = False
 
-    def __call__(self, runs: Runs, benchmark: Benchmark) -> Outcomes:
-        """Return the outcomes of a record; this is where test results are revealed."""
-        reference = Reference.of(benchmark)
+    def __call__(
+        self, runs: Runs, by_valid: TabularBenchmark, by_test: TabularBenchmark | None = None
+    ) -> Outcomes:
+        """Return the outcomes of a record; this is where test results are revealed.
+
+        Parameters
+        ----------
+        runs
+            The record, perhaps of a search on another task: a shorter schedule.
+        by_valid, by_test
+            The tables whose fully trained validation and test results count; the same one if one is given.
+        """
+        by_test = by_test or by_valid
+        reference = Reference.of(by_valid, by_test)
         sign = 1.0 if reference.maximise else -1.0
-        valid, test = _of_incumbents(runs, benchmark)
+        valid, test = _of_incumbents(runs, by_valid, by_test)
         counted = runs.evaluations()
+        clock = runs.clock()
         valid_regret = sign * (reference.best_valid - valid)
         test_regret = sign * (reference.best_test - test)
-        clock = runs.clock()
+
+        def final(values: _Values) -> _Values:
+            if self.interpolate_at is None or clock is None:
+                return values[:, -1]
+            return _interpolated(values, clock, runs.length, self.interpolate_at)
+
         return Outcomes(
-            test=test[:, -1],
-            test_regret=test_regret[:, -1],
-            valid_regret=valid_regret[:, -1],
+            valid=final(valid),
+            test=final(test),
+            test_regret=final(test_regret),
+            valid_regret=final(valid_regret),
+            best_test_seen=(
+                _best_test_seen(runs, by_test, sign) if self.best_test_seen else np.full(len(test), np.nan)
+            ),
             evaluations=counted[:, -1].astype(np.float64),
             to_top=_first(sign * (valid - reference.top_valid) >= 0, counted),
             to_optimum=_first(valid == reference.best_valid, counted),
@@ -155,8 +180,24 @@ class Judge:
         )
 
 
-def _of_incumbents(runs: Runs, benchmark: Benchmark) -> tuple[_Values, _Values]:
-    """Return the table's validation and test results of the incumbent at every step, `[runs, steps]`."""
+def open_table(task: str) -> TabularBenchmark:
+    """Return the table of a task.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When the benchmark is no table, so that no optimum is known.
+    """
+    benchmark = load_benchmark(task)
+    if not isinstance(benchmark, TabularBenchmark):
+        raise NasbenchSuiteError(f"{task} is no table; a leaderboard needs one to know regrets.")
+    return benchmark
+
+
+def _of_incumbents(
+    runs: Runs, by_valid: TabularBenchmark, by_test: TabularBenchmark
+) -> tuple[_Values, _Values]:
+    """Return the tables' validation and test results of the incumbent at every step, `[runs, steps]`."""
     incumbents = runs.incumbents()
     changed = np.diff(incumbents, axis=1, prepend=-1) != 0
     run, step = np.nonzero(changed)
@@ -168,9 +209,37 @@ def _of_incumbents(runs: Runs, benchmark: Benchmark) -> tuple[_Values, _Values]:
     which[run, step] = np.arange(len(run))
     which = np.maximum.accumulate(which, axis=1)
     found = incumbents >= 0
-    valid = benchmark.query(genes).valid
-    test = benchmark.reveal(genes).test
+    valid = by_valid.query(genes).valid
+    test = by_test.reveal(genes).test
     return np.where(found, valid[which], np.nan), np.where(found, test[which], np.nan)
+
+
+def _best_test_seen(runs: Runs, by_test: TabularBenchmark, sign: float) -> _Values:
+    """Return the best test result of each run's architectures, `[runs]`."""
+    seen = np.full(runs.valid.shape, -np.inf)
+    seen[runs.present] = sign * by_test.reveal(runs.genes[runs.present]).test
+    best = np.fmax.reduce(seen, axis=1)
+    return np.where(np.isinf(best), np.nan, sign * best)
+
+
+def _interpolated(values: _Values, clock: _Values, length: NDArray[np.int64], at: float) -> _Values:
+    """Interpolate linearly between the two steps whose ends lie nearest to `at` seconds, `[runs]`.
+
+    Where both lie on the same side this extrapolates, as NATS-Bench's code does
+    (AutoDL-Projects, `exps/NATS-Bench/draw-fig8.py`, `query_performance`).
+    """
+    steps = np.arange(values.shape[1])
+    distance = np.where(steps < length[:, None], np.abs(clock - at), np.inf)
+    order = np.argsort(distance, axis=1, kind="stable")[:, :2]
+    if order.shape[1] < 2:
+        return values[:, -1]
+    row = np.arange(len(values))
+    first, second = order.T
+    early, late = clock[row, first], clock[row, second]
+    gap = np.where(late == early, 1.0, late - early)
+    share = np.where((length > 1) & (late != early), (at - early) / gap, 0.0)
+    interpolated: _Values = values[row, first] + share * (values[row, second] - values[row, first])
+    return np.where(length > 1, interpolated, values[:, 0])
 
 
 def _first(reached: NDArray[np.bool_], counted: NDArray[np.int64]) -> _Values:

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from nasbench_suite.cards import datasheets
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.figures import board_figures, figure_names
+from nasbench_suite.leaderboards.published import compare
 from nasbench_suite.leaderboards.statistics import Estimate, Reached
 from nasbench_suite.storage import write_whole
 
@@ -79,7 +80,9 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
     environment.filters.update(percent=percent, spread=spread, span=span, reached=reached, share=share)
     template = (files(__package__) / "templates" / f"{page}.j2").read_text(encoding="utf-8")
     sheets = datasheets()
-    benchmarks = sorted({task.partition("/")[0] for task in board.rules.tasks})
+    benchmarks = sorted(
+        {task.partition("/")[0] for c in board.rules.columns for task in (c.search, c.valid, c.test)}
+    )
     return environment.from_string(template).render(
         board=board,
         rules=board.rules,
@@ -88,6 +91,8 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
         order=board.by_rank(),
         tuned={label: board.tuned_on(label) for label in board.labels},
         misled=board.misled(),
+        skipped=board.skipped,
+        comparisons=compare(board),
         pictures=pictures,
         sheets=[sheets[name] for name in benchmarks if name in sheets],
         name=name,
@@ -98,6 +103,9 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
 def _budget(board: Board) -> str:
     if board.rules.evaluations is not None:
         return f"{board.rules.evaluations:,} evaluations"
+    if isinstance(board.rules.seconds, dict):
+        amounts = [f"{seconds:,g} on {task}" for task, seconds in board.rules.seconds.items()]
+        return f"simulated seconds ({', '.join(amounts)})"
     return f"{board.rules.seconds:,g} simulated seconds"
 
 

@@ -16,7 +16,7 @@ from nasbench_suite.leaderboards.rules import Rules
 from nasbench_suite.leaderboards.statistics import Curve, Estimate, Reached, Summary
 from nasbench_suite.sealed import Kind, open_sealed, write_sealed
 
-KIND = Kind("board", 1, "play the board again")
+KIND = Kind("board", 2, "play the board again")
 RESULTS = "results.h5"
 
 
@@ -61,6 +61,7 @@ def _head(board: Board) -> str:
             "references": {task: asdict(reference) for task, reference in board.references.items()},
             "units": board.units,
             "versions": board.versions,
+            "skipped": board.skipped,
         },
         sort_keys=True,
     )
@@ -73,7 +74,7 @@ def _key(board_task: str, label_number: int) -> str:
 def _numbers(board: Board) -> dict[str, NDArray[Any]]:
     """Return all numbers by dataset name: per task and strategy one row of scalars and the curves."""
     numbers: dict[str, NDArray[Any]] = {"evaluations": board.evaluations}
-    for task in board.rules.tasks:
+    for task in board.columns:
         numbers[f"seconds/{task.replace('/', ':')}"] = board.seconds[task]
         for number, label in enumerate(board.labels):
             summary, key = board.summaries[task][label], _key(task, number)
@@ -90,18 +91,20 @@ def _numbers(board: Board) -> dict[str, NDArray[Any]]:
 
 def _from_parts(head: dict[str, Any], numbers: dict[str, NDArray[Any]]) -> Board:
     rules = Rules.model_validate(head["rules"])
-    labels = [entry.name for entry in rules.strategies]
+    labels = [entry.name for entry in rules.strategies if entry.name not in head["skipped"]]
+    columns = [column.name for column in rules.columns]
     return Board(
         rules=rules,
         references={task: Reference(**values) for task, values in head["references"].items()},
         summaries={
             task: {label: _summary(numbers, _key(task, n)) for n, label in enumerate(labels)}
-            for task in rules.tasks
+            for task in columns
         },
         evaluations=numbers["evaluations"],
-        seconds={task: numbers[f"seconds/{task.replace('/', ':')}"] for task in rules.tasks},
+        seconds={task: numbers[f"seconds/{task.replace('/', ':')}"] for task in columns},
         units=head["units"],
         versions=head["versions"],
+        skipped=head["skipped"],
     )
 
 

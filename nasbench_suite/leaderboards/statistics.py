@@ -54,7 +54,9 @@ class Summary:
     """What a board shows of one strategy on one task."""
 
     runs: int
+    valid: Estimate
     test: Estimate
+    best_test_seen: Estimate
     test_regret: Estimate
     valid_regret: Estimate
     top: Reached
@@ -75,7 +77,9 @@ def summarise(
     test = estimate(outcomes.test)
     return Summary(
         runs=len(outcomes.test),
+        valid=estimate(outcomes.valid),
         test=test,
+        best_test_seen=estimate(outcomes.best_test_seen),
         test_regret=_as_regret(test, best_test),
         valid_regret=estimate(outcomes.valid_regret),
         top=reached(outcomes.to_top),

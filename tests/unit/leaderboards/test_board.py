@@ -5,6 +5,8 @@ import pytest
 
 from nasbench_suite import jobs
 from nasbench_suite.leaderboards import board as boards
+from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.leaderboards import outcomes
 from nasbench_suite.leaderboards.figures import board_figures, figure_names
 from nasbench_suite.leaderboards.render import markdown_page, write_pages
 from nasbench_suite.leaderboards.results import load_board, save_board
@@ -27,7 +29,7 @@ RULES = {
 @pytest.fixture
 def task(make_table, monkeypatch):
     made = TabularBenchmark(make_table())
-    for module in (boards, jobs):
+    for module in (outcomes, jobs):
         monkeypatch.setattr(module, "load_benchmark", lambda name: made)
     return made
 
@@ -76,3 +78,79 @@ def test_a_board_is_read_back_as_it_was(played, tmp_path):
 
 def test_figures_of_the_same_board_are_the_same_bytes(played):
     assert board_figures(played) == board_figures(played)
+
+
+@pytest.fixture
+def two_tables(make_table, monkeypatch):
+    """A short schedule to search, and the long one that judges."""
+    found = {
+        "made/up": TabularBenchmark(make_table(epochs=(12,))),
+        "made/judge": TabularBenchmark(make_table(epochs=(200,), seed=9)),
+    }
+    for module in (outcomes, jobs):
+        monkeypatch.setattr(module, "load_benchmark", found.__getitem__)
+    return found
+
+
+JUDGED = {
+    **RULES,
+    "judging": [
+        {"name": "itself", "search": "made/up", "valid": "made/up", "test": "made/up"},
+        {"name": "the long one", "search": "made/up", "valid": "made/judge", "test": "made/judge"},
+        {"name": "mixed", "search": "made/up", "valid": "made/up", "test": "made/judge"},
+    ],
+}
+
+
+def test_incumbents_are_judged_by_the_tables_of_the_rules(two_tables, tmp_path):
+    board = boards.run_board(Rules.model_validate(JUDGED), tmp_path, tmp_path / "runs")
+    (path,) = (tmp_path / "runs" / "made-up" / "random_search").iterdir()
+    runs = Runs.load(path)
+    final = np.nanargmax(np.where(runs.present, runs.valid, -np.inf), axis=1)
+    genes = runs.genes[np.arange(12), final]
+    for column, by_valid, by_test in (
+        ("itself", "made/up", "made/up"),
+        ("the long one", "made/judge", "made/judge"),
+        ("mixed", "made/up", "made/judge"),
+    ):
+        summary = board.summaries[column]["random_search"]
+        valid, test = two_tables[by_valid].query(genes).valid, two_tables[by_test].reveal(genes).test
+        assert summary.valid.mean == pytest.approx(valid.mean())
+        assert summary.test.mean == pytest.approx(test.mean())
+        assert summary.test_regret.mean == pytest.approx(
+            two_tables[by_test].test_column().max() - test.mean()
+        )
+    assert board.columns == ["itself", "the long one", "mixed"]
+    save_board(board, tmp_path / "board.h5")
+    assert markdown_page(load_board(tmp_path / "board.h5"), "made") == markdown_page(board, "made")
+
+
+def test_an_optional_strategy_that_the_table_cannot_serve_is_left_out_with_its_reason(two_tables, tmp_path):
+    wanting = {"strategy": "random_search", "label": "wanting", "reward": "valid - no_such_metric"}
+    rules = {**RULES, "strategies": [*RULES["strategies"], wanting]}
+    with pytest.raises(NasbenchSuiteError, match="no_such_metric"):
+        boards.run_board(Rules.model_validate(rules), tmp_path, tmp_path / "runs")
+    rules["strategies"][-1] = {**wanting, "optional": True}
+    board = boards.run_board(Rules.model_validate(rules), tmp_path, tmp_path / "runs")
+    assert board.labels == ["random_search", "regularized_evolution"]
+    assert "no_such_metric" in board.skipped["wanting"]
+    assert "Not played: wanting" in markdown_page(board, "made")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"judging": JUDGED["judging"][:1] * 2}, "judging 'itself' is there twice"),
+        ({"judging": [{**JUDGED["judging"][0], "search": "made/other"}]}, "'made/other'|'made/up'"),
+        ({"seconds": {"made/other": 3.0}}, "'made/other'|'made/up'"),
+        ({"seconds": None, "evaluations": 5, "read_off": "interpolated"}, "interpolated in time"),
+    ],
+)
+def test_rules_that_contradict_themselves_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Rules.model_validate({**JUDGED, **change})
+
+
+def test_a_budget_may_differ_by_task():
+    rules = Rules.model_validate({**RULES, "tasks": ["a/b", "c/d"], "seconds": {"a/b": 1.0, "c/d": 2.0}})
+    assert [rules.budget(task).seconds for task in rules.tasks] == [1.0, 2.0]

@@ -12,7 +12,16 @@ from nasbench_suite.leaderboards import outcomes
 from nasbench_suite.leaderboards.outcomes import Judge, Outcomes, Reference, evaluation_grid, seconds_grid
 from nasbench_suite.tabular import TabularBenchmark
 
-FIELDS = ("test", "test_regret", "valid_regret", "evaluations", "to_top", "to_optimum")
+FIELDS = (
+    "valid",
+    "test",
+    "best_test_seen",
+    "test_regret",
+    "valid_regret",
+    "evaluations",
+    "to_top",
+    "to_optimum",
+)
 CURVES = ("test_regret_at", "valid_regret_at", "test_regret_at_seconds")
 
 
@@ -49,12 +58,21 @@ def test_reference_leaves_out_missing_results(make_table):
     assert reference.best_test == 8.0
 
 
-def test_what_is_no_table_has_no_regrets():
-    class Other:
-        id = "other/task"
-
+def test_what_is_no_table_has_no_regrets(monkeypatch):
+    monkeypatch.setattr(outcomes, "load_benchmark", lambda task: object())
     with pytest.raises(NasbenchSuiteError, match="other/task is no table"):
-        Reference.of(Other())
+        outcomes.open_table("other/task")
+
+
+INTERPOLATE_AT = 31.0
+
+
+def line_through(a, b):
+    """The test result on the line through two entries of the history, as NATS-Bench's code reads it off."""
+    at = INTERPOLATE_AT
+    if a[0] == b[0]:  # a free duplicate moves neither the clock nor the incumbent
+        return a[4]
+    return (b[0] - at) / (b[0] - a[0]) * a[4] + (at - a[0]) / (b[0] - a[0]) * b[4]
 
 
 def brute_force(task, runs, run, evaluation_points, second_points):
@@ -70,16 +88,18 @@ def brute_force(task, runs, run, evaluation_points, second_points):
         clock += runs.seconds[run, step].item()
         counted += bool(runs.counted[run, step])
         if not np.isnan(value) and (incumbent is None or sign * value > sign * incumbent[0]):
-            incumbent = value, task.table.index[task.space.encode(runs.genes[run, [step]])[0]]
+            incumbent = value, task.table.index_arrays["index"][task.space.encode(runs.genes[run, [step]])[0]]
         if incumbent is not None:
             valid, test = valid_column[incumbent[1]], test_column[incumbent[1]]
-            history.append((clock, counted, sign * (best_test - test), sign * (best_valid - valid), test))
+            history.append(
+                (clock, counted, sign * (best_test - test), sign * (best_valid - valid), test, valid)
+            )
             if sign * valid >= sign * top:
                 to_top = min(to_top, counted)
             if abs(valid - best_valid) < 1e-12:
                 to_optimum = min(to_optimum, counted)
         else:
-            history.append((clock, counted, np.nan, np.nan, np.nan))
+            history.append((clock, counted, *[np.nan] * 4))
 
     def read(axis, column, points):
         return [
@@ -88,8 +108,13 @@ def brute_force(task, runs, run, evaluation_points, second_points):
         ]
 
     end = history[-1]
+    rows = task.table.index_arrays["index"][task.space.encode(runs.genes[run, : runs.length[run]])]
+    nearest = sorted(history, key=lambda entry: abs(entry[0] - INTERPOLATE_AT))[:2]  # the sort is stable
     return {
+        "valid": end[5],
         "test": end[4],
+        "best_test_seen": sign * max(sign * test_column[row] for row in rows),
+        "interpolated": line_through(*nearest),
         "test_regret": end[2],
         "valid_regret": end[3],
         "evaluations": counted,
@@ -115,9 +140,12 @@ def brute_force(task, runs, run, evaluation_points, second_points):
 def test_outcomes_are_those_of_brute_force(task, strategy, asked):
     runs = search(strategy, task, runs=12, seed=1, **asked)
     evaluation_points, second_points = np.array([1, 2, 5, 30, 59, 60, 100]), np.geomspace(0.3, 80, 17)
-    found = Judge(evaluation_points, second_points)(runs, task)
+    found = Judge(evaluation_points, second_points, best_test_seen=True)(runs, task)
+    read_off = Judge(evaluation_points, second_points, interpolate_at=INTERPOLATE_AT)(runs, task)
+    assert np.isnan(read_off.best_test_seen).all()
     for run in range(12):
         expected = brute_force(task, runs, run, evaluation_points.tolist(), second_points.tolist())
+        np.testing.assert_allclose(read_off.test[run], expected["interpolated"], atol=1e-9)
         for name in FIELDS + CURVES:
             np.testing.assert_allclose(getattr(found, name)[run], expected[name], atol=1e-9, err_msg=name)
 
@@ -197,12 +225,11 @@ def test_step_functions_are_read_off_at_points(seed, same_axis):
 
 @pytest.mark.parametrize("last", [1, 2, 10, 100, 500, 10_000])
 def test_evaluation_grids_rise_from_one_to_the_budget(last):
-    grid = evaluation_grid(Budget(evaluations=last), most=3)
+    grid = evaluation_grid(last)
     assert grid[0] == 1
     assert grid[-1] == last
     assert (np.diff(grid) > 0).all()
     assert len(grid) <= outcomes.POINTS_PER_CURVE
-    assert evaluation_grid(Budget(seconds=5.0), most=last)[-1] == last
 
 
 def test_seconds_grids_rise_from_the_cheapest_to_the_budget():

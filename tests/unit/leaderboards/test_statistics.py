@@ -135,8 +135,11 @@ def test_rank_correlation_by_the_closed_form():
 def test_a_summary_puts_the_parts_together(best_test):
     rng = np.random.default_rng(6)
     test = rng.uniform(0.2, 0.8, 40)
+    valid, best_test_seen = rng.random(40), rng.random(40)
     outcomes = Outcomes(
+        valid=valid,
         test=test,
+        best_test_seen=best_test_seen,
         test_regret=abs(best_test - test),
         valid_regret=rng.random(40),
         evaluations=np.full(40, 9.0),
@@ -148,6 +151,8 @@ def test_a_summary_puts_the_parts_together(best_test):
     )
     found = summarise(outcomes, best_test=best_test, **SETTINGS)
     assert found.runs == 40
+    assert found.valid == estimate_mean(valid, **SETTINGS)
+    assert found.best_test_seen == estimate_mean(best_test_seen, **SETTINGS)
     assert found.test == estimate_mean(test, **SETTINGS)
     regret = estimate_mean(outcomes.test_regret, **SETTINGS)
     for name in ("mean", "sd", "low", "high"):
