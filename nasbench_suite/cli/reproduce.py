@@ -95,7 +95,7 @@ def _find(name: str) -> Path:
 
 
 def _print(board: "Board", as_json: bool) -> None:
-    from nasbench_suite.leaderboards.published import compare
+    from nasbench_suite.leaderboards.published import compare, remarks
 
     comparisons = compare(board)
     published = board.rules.published
@@ -129,5 +129,5 @@ def _print(board: "Board", as_json: bool) -> None:
     note(f"{agree} of {len(comparisons)} published numbers agree. Published: {published.source}.")
     for label, reason in board.skipped.items():
         note(f"not played: {label}, because {reason}")
-    for remark in dict.fromkeys(f"{c.strategy}: {c.note}" for c in comparisons if c.note and not c.agrees):
-        note(remark)
+    for where, why in remarks(comparisons):
+        note(f"{where}: {why}")

@@ -39,6 +39,8 @@ _COLUMNS = 3
 _PANEL_INCHES = (3.6, 2.5)
 _SMALLEST_REGRET = 1e-3
 """Percentage points below which a logarithmic axis does not go."""
+_LOWEST_BAND = 0.5
+"""Share of the mean below which a band on a logarithmic axis is cut off."""
 
 
 def figure_names(board: Board) -> list[str]:
@@ -88,7 +90,8 @@ def _anytime(
             curve, grid = curve_of(task, label), grid_of(task)
             mean = np.maximum(100 * curve.mean, _SMALLEST_REGRET)
             axes.plot(grid, mean, color=_colour(number), linewidth=1.4)
-            low = np.maximum(100 * curve.low, _SMALLEST_REGRET)
+            # A band that reaches zero, as with the first few runs to finish, must not stretch the axis.
+            low = np.maximum(100 * curve.low, np.maximum(_LOWEST_BAND * mean, _SMALLEST_REGRET))
             axes.fill_between(grid, low, 100 * curve.high, color=_colour(number), alpha=0.2, linewidth=0)
         axes.set_xscale("log")
         axes.set_yscale("log")

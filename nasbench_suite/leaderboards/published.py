@@ -96,6 +96,20 @@ def compare(board: Board) -> list[Comparison]:
     ]
 
 
+def remarks(comparisons: list[Comparison]) -> list[tuple[str, str]]:
+    """Return what the rules say of numbers that do not agree: for which ones, and the note, each note once."""
+    places: dict[str, dict[str, list[str]]] = {}
+    for c in comparisons:
+        if c.note and not c.agrees:
+            columns = places.setdefault(c.note, {}).setdefault(c.strategy, [])
+            if c.column not in columns:
+                columns.append(c.column)
+    return [
+        ("; ".join(f"{strategy} on {', '.join(columns)}" for strategy, columns in where.items()), note)
+        for note, where in places.items()
+    ]
+
+
 def _quantities(row: PublishedResult) -> list[Quantity]:
     return [quantity for quantity in ("valid", "test") if getattr(row, quantity)]
 

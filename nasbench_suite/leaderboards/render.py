@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from nasbench_suite.cards import datasheets
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.figures import board_figures, figure_names
-from nasbench_suite.leaderboards.published import compare
+from nasbench_suite.leaderboards.published import compare, remarks
 from nasbench_suite.leaderboards.statistics import Estimate, Reached
 from nasbench_suite.storage import write_whole
 
@@ -80,6 +80,7 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
     environment.filters.update(percent=percent, spread=spread, span=span, reached=reached, share=share)
     template = (files(__package__) / "templates" / f"{page}.j2").read_text(encoding="utf-8")
     sheets = datasheets()
+    comparisons = compare(board)
     benchmarks = sorted(
         {task.partition("/")[0] for c in board.rules.columns for task in (c.search, c.valid, c.test)}
     )
@@ -92,7 +93,8 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
         tuned={label: board.tuned_on(label) for label in board.labels},
         misled=board.misled(),
         skipped=board.skipped,
-        comparisons=compare(board),
+        comparisons=comparisons,
+        remarks=remarks(comparisons),
         pictures=pictures,
         sheets=[sheets[name] for name in benchmarks if name in sheets],
         name=name,

@@ -33,13 +33,11 @@ def nats_tables(shared_data, tmp_path_factory, pytestconfig):
     folder = tmp_path_factory.mktemp("nats")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NASBENCH_SUITE_DATA", str(folder))
-        load_benchmark.cache_clear()
         file = shared_data / "nats_topology" / "accuracy.csv.gz"
         mapping = pytestconfig.rootpath / "tabular" / "nats_topology" / "from-csv.toml"
         done = CliRunner().invoke(app, ["import", "table", str(file), "--mapping", str(mapping), "--quiet"])
         assert done.exit_code == 0, done.output
         yield folder
-    load_benchmark.cache_clear()
 
 
 @pytest.fixture(scope="module")
