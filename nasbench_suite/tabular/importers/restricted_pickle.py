@@ -2,113 +2,90 @@
 
 A pickle is a program; the harm it can do is through the globals that it looks up and the states that it sets
 on what it gets. This reader admits the few constructors that a format needs, refuses every other one by name,
-and hands out stand-ins that take no state but the one they expect. What it does not prevent is waste: a file
-made to nest a million levels deep can still exhaust memory or stack and end the process.
+and hands out stand-ins that take no state but the one they expect. What a file claims about itself, how long
+its values are, how many and how deep, is checked against its length before anything is built.
 """
 
 import io
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.tabular.importers.pickle_depth import check
+from nasbench_suite.tabular.importers.pickle_stand_ins import (
+    CONTAINERS,
+    NUMPY,
+    Constructor,
+    Global,
+    Meter,
+    Metered,
+    unwrap,
+)
 
-Global = tuple[str, str]
-
-_NUMBERS = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
-_STATE_TAIL = (None, None, None, -1, -1, 0)
-"""What follows version and byte order in the pickled state of a dtype that is a plain number."""
-
-
-class _Number:
-    """Stands in for a NumPy dtype that is a plain number; NumPy's own takes states that break it."""
-
-    __slots__ = ("_code", "_order")
-
-    def __init__(self, code: Any, align: Any = False, copy: Any = False):
-        if code not in _NUMBERS:
-            raise pickle.UnpicklingError(f"dtype {code!r} is not a plain number")
-        self._code = code
-        self._order = "="
-
-    def __setstate__(self, state: Any) -> None:
-        if not isinstance(state, tuple) or len(state) != 8 or state[2:] != _STATE_TAIL:
-            raise pickle.UnpicklingError("a NumPy dtype is not a plain number")
-        if state[1] not in ("<", ">", "|", "="):
-            raise pickle.UnpicklingError(f"a NumPy dtype has byte order {state[1]!r}")
-        self._order = state[1]
-
-    def value(self, raw: bytes) -> float | int:
-        """Return the number with these bytes."""
-        dtype = np.dtype(self._order + self._code)
-        if len(raw) != dtype.itemsize:
-            raise pickle.UnpicklingError("a NumPy number has the wrong length")
-        number: float | int = np.frombuffer(raw, dtype=dtype)[0].item()
-        return number
+ADMITTED: Mapping[Global, Constructor] = {**CONTAINERS, **NUMPY}
+"""What a pickle of Python containers, NumPy numbers and arrays of them needs."""
 
 
-def _scalar(dtype: Any, raw: Any) -> float | int:
-    """Build the number that NumPy pickled as `scalar(dtype, raw)`."""
-    if not isinstance(dtype, _Number) or not isinstance(raw, bytes):
-        raise pickle.UnpicklingError("a NumPy scalar is not a plain number")
-    return dtype.value(raw)
+class RestrictedUnpickler(pickle.Unpickler):
+    """The unpickler of the standard library, with no globals but the admitted ones.
 
+    Texts that Python 2 wrote are decoded as Latin-1, which loses no byte.
 
-class _Constructor:
-    """Calls one function and cannot be changed, whatever state a pickle sets on it."""
+    Parameters
+    ----------
+    content
+        A pickle that `check` let pass.
+    admitted
+        The constructors by module and name.
+    persistent
+        What objects outside the pickle are looked up with; `None` refuses them.
+    meter
+        Counts what is made, over the several pickles of a file.
+    """
 
-    __slots__ = ("_build",)
-
-    def __init__(self, build: Callable[..., Any]):
-        object.__setattr__(self, "_build", build)
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._build(*arguments)  # type: ignore[attr-defined]  # set in __init__
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise pickle.UnpicklingError(f"it sets {name} on a constructor")
-
-
-NUMPY_SCALARS: Mapping[Global, Callable[..., Any]] = {
-    ("numpy.core.multiarray", "scalar"): _Constructor(_scalar),
-    ("numpy._core.multiarray", "scalar"): _Constructor(_scalar),
-    ("numpy", "dtype"): _Constructor(_Number),
-}
-"""What a pickle of Python containers and NumPy numbers needs."""
-
-
-class _Reader(pickle.Unpickler):
-    def __init__(self, content: bytes, admitted: Mapping[Global, Callable[..., Any]]):
-        super().__init__(io.BytesIO(content))
+    def __init__(
+        self,
+        content: bytes,
+        admitted: Mapping[Global, Callable[..., Any]] = ADMITTED,
+        persistent: Callable[[Any], Any] | None = None,
+        meter: Meter | None = None,
+    ):
+        super().__init__(io.BytesIO(content), encoding="latin-1")
         self._admitted = admitted
+        self._persistent = persistent
+        self._meter = meter or Meter()
+        self._meter.grant(len(content))
 
     def find_class(self, module: str, name: str) -> Any:
+        """Return the admitted constructor of this name."""
         try:
-            return self._admitted[module, name]
+            found = self._admitted[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+        return found.bound(self._meter) if isinstance(found, Metered) else found
 
     def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it refers to objects outside the file")
+        """Return the object outside the pickle that `pid` names."""
+        if self._persistent is None:
+            raise pickle.UnpicklingError("it refers to objects outside the file")
+        return self._persistent(pid)
+
+    def read(self) -> Any:
+        """Return the object, with arrays where stand-ins were."""
+        value = self.load()
+        return unwrap(value) if self._meter.arrays else value
 
 
-def read_pickle(
-    content: bytes, source: str, admitted: Mapping[Global, Callable[..., Any]] = NUMPY_SCALARS
-) -> Any:
-    """Return the object in `content`, built only from plain containers and the admitted constructors.
-
-    Raises
-    ------
-    DamagedFileError
-        When the pickle is truncated, or asks for anything else; the message names it and `source`.
-    """
+@contextmanager
+def refusing(source: str) -> Iterator[None]:
+    """Turn what goes wrong in reading a pickle into a `DamagedFileError` that names `source`."""
     try:
-        return _Reader(content, admitted).load()
+        yield
     except pickle.UnpicklingError as problem:
         raise DamagedFileError(
-            f"{source} is refused: {problem}. Nothing of it was run; use the official file."
+            f"{source} is refused: {_sentence(problem)}. Nothing of it was run; use the official file."
         ) from problem
     except (
         EOFError,
@@ -119,9 +96,31 @@ def read_pickle(
         KeyError,
         MemoryError,
         OverflowError,
-        UnicodeDecodeError,
         RecursionError,
     ) as problem:
         raise DamagedFileError(
             f"{source} is truncated or no pickle of this format; fetch the file again."
         ) from problem
+
+
+def _sentence(problem: Exception) -> str:
+    """Return the message in characters that can be shown; names come from the file, of any length."""
+    text = "".join(character if character.isprintable() else "?" for character in str(problem)[:301])
+    return text if len(text) <= 300 else text[:300] + "..."
+
+
+def read_pickle(content: bytes, source: str, admitted: Mapping[Global, Callable[..., Any]] = ADMITTED) -> Any:
+    """Return the object in `content`, built only from plain containers and the admitted constructors.
+
+    NumPy numbers come as Python numbers, arrays as arrays of plain numbers with memory of their own, and an
+    `OrderedDict` as a dictionary.
+
+    Raises
+    ------
+    DamagedFileError
+        When the pickle is truncated, asks for anything else or claims more than it holds; the message names
+        what it is and `source`.
+    """
+    with refusing(source):
+        check(content)
+        return RestrictedUnpickler(content, admitted).read()
