@@ -10,7 +10,7 @@ from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.table import Table
 
 IMPORTERS = {
-    "nasbench-graph": "nas_bench_graph:convert",
+    "nasbench-graph": "nas_bench_graph_full:convert",
     "nats-topology": "nats_bench:convert_topology",
     "nats-size": "nats_bench:convert_size",
     "nasbench101": "nas_bench_101:convert",

@@ -6,6 +6,8 @@ Values are means over three trainings; the light files keep no curves.
 """
 
 import math
+from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 
 from nasbench_suite.cards import Datasheet
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.spaces import Genes, get_space
+from nasbench_suite.spaces import Genes, GraphSpace, get_space
 from nasbench_suite.spaces.graph import OPERATIONS
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
@@ -58,7 +60,7 @@ def read_light_file(content: bytes, source: str, sheet: Datasheet, task: str) ->
     space = get_space(dataset.space)
     records = read_pickle(content, source)
     numbers = _check_records(records, source)
-    genes = _genes_of_numbers(numbers, dataset.space, source)
+    genes = genes_of_numbers(numbers, dataset.space, source)
     if not np.array_equal(space.canonical(genes), genes):
         raise DamagedFileError(f"{source} has cells that are not canonical; use the official file.")
     names = {"valid": dataset.valid, "test": dataset.test}
@@ -92,8 +94,14 @@ def _check_records(records: Any, source: str) -> list[int]:
     return sorted(records)
 
 
-def _genes_of_numbers(numbers: list[int], space: str, source: str) -> Genes:
-    """Split the base-ten cell numbers into genes, translating operations to the space's own order."""
+def genes_of_numbers(numbers: Sequence[int], space: str, source: str) -> Genes:
+    """Split the base-ten cell numbers into genes, translating operations to the space's own order.
+
+    Raises
+    ------
+    DamagedFileError
+        When a number is of no cell of the space.
+    """
     digits = np.array(numbers, dtype=np.int64)[:, None] // 10 ** np.arange(4, -1, -1) % 10
     position = np.full(10, 255, dtype=np.uint8)
     for place, operation in enumerate(OPERATIONS["graph"]):
@@ -103,3 +111,16 @@ def _genes_of_numbers(numbers: list[int], space: str, source: str) -> Genes:
     if not get_space(space).valid(genes).all():
         raise DamagedFileError(f"{source} has cells that are not in space {space}; use the official file.")
     return genes
+
+
+@cache
+def numbers_of_space(space: str) -> tuple[int, ...]:
+    """Return the cell numbers of all canonical cells of a space, ascending."""
+    graph = get_space(space)
+    if not isinstance(graph, GraphSpace):
+        raise TypeError(f"{space} is no space of graph networks")
+    representatives = graph.representative_of_code
+    genes = graph.decode(np.unique(representatives[representatives >= 0])).astype(np.int64)
+    official = np.array([OPERATIONS["graph"].index(operation) for operation in OPERATIONS[space]])
+    digits = np.concatenate([genes[:, :1], official[genes[:, 1:]]], axis=1)
+    return tuple(np.sort(digits @ 10 ** np.arange(4, -1, -1)).tolist())

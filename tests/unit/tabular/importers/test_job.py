@@ -198,12 +198,7 @@ def test_an_absent_file_or_format_is_a_sentence(tables, tmp_path, monkeypatch):
     assert not tables.exists()
 
 
-not_there = pytest.mark.xfail(reason="nas_bench_graph has no function convert", strict=True)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=not_there if n == "nasbench-graph" else ()) for n in sorted(IMPORTERS)]
-)
+@pytest.mark.parametrize("name", sorted(IMPORTERS))
 def test_every_importer_that_is_listed_is_there(name):
     assert callable(importer(name))
 

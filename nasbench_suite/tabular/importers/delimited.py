@@ -1,0 +1,177 @@
+"""Any CSV or Parquet file whose rows are architectures, read as a `TableMapping` says."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench_suite.benchmark import Recorded
+from nasbench_suite.errors import (
+    ArchitectureError,
+    DamagedFileError,
+    NasbenchSuiteError,
+)
+from nasbench_suite.formula import Formula
+from nasbench_suite.spaces import Genes, get_space
+from nasbench_suite.tabular.importers.assembly import Source, assemble
+from nasbench_suite.tabular.importers.cells import Cells, read_cells, shown
+from nasbench_suite.tabular.importers.job import ImportJob
+from nasbench_suite.tabular.importers.mapping import ByEpoch, Formulas, TableMapping, TaskMapping
+from nasbench_suite.tabular.table import Column, Table
+
+_QUOTED = re.compile(r"`([^`]*)`")
+_PARSED_BETWEEN_REPORTS = 1000
+
+
+def convert(job: ImportJob) -> None:
+    """Import one file as the mapping in `job.options["mapping"]` (JSON) says, a table for each of its tasks.
+
+    Raises
+    ------
+    ArchitectureError
+        When a row's architecture is none of the space: names the line.
+    UnknownNameError
+        When a column or metric is not there.
+    DamagedFileError
+        When an architecture is there twice, or a cell is no number or infinite: names the line.
+    NasbenchSuiteError
+        When there is no mapping, or the file cannot be read.
+    """
+    path = job.one_file()
+    if "mapping" not in job.options:
+        raise NasbenchSuiteError(
+            "importer table needs to know what the columns mean; give --mapping FILE.toml, or --space, "
+            "--name, --arch and the metrics."
+        )
+    mapping = TableMapping.model_validate_json(job.options["mapping"])
+    cells = read_cells(path)
+    source = Source.of([path], mapping.benchmark.version)
+    genes: dict[tuple[str, str], Genes] = {}
+    for dataset, task in mapping.tasks.items():
+        if (task.space, task.arch) not in genes:
+            genes[task.space, task.arch] = _genes(cells, task, job)
+        job.save(_table(job, dataset, task, cells, source, genes[task.space, task.arch]))
+
+
+def _genes(cells: Cells, task: TaskMapping, job: ImportJob) -> Genes:
+    """Return the architecture of every row, uint8 `[rows, n_genes]`."""
+    space = get_space(task.space)
+    texts = cells.texts(task.arch)
+    if not texts:
+        raise DamagedFileError(f"{cells.file} has no rows; give a file with at least one architecture.")
+    genes = np.empty((len(texts), space.n_genes), dtype=np.uint8)
+    first_row: dict[bytes, int] = {}
+    for row, text in enumerate(texts):
+        if row % _PARSED_BETWEEN_REPORTS == 0:
+            job.progress(row, len(texts))
+        try:
+            genes[row] = space.parse(text)
+        except ArchitectureError as problem:
+            raise ArchitectureError(
+                f"{cells.file}, {cells.place(row)}, column {task.arch!r}: {shown(text)}: {problem}"
+            ) from problem
+        before = first_row.setdefault(genes[row].tobytes(), row)
+        if before != row:
+            raise DamagedFileError(
+                f"{cells.file}, {cells.place(row)}: architecture {shown(text)} is there already in "
+                f"{cells.place(before)}; each must appear once."
+            )
+    job.progress(len(texts), len(texts))
+    return genes
+
+
+def _table(
+    job: ImportJob, dataset: str, task: TaskMapping, cells: Cells, source: Source, genes: Genes
+) -> Table:
+    epochs = sorted({int(epoch) for columns in task.columns.values() for epoch in _by_epoch(columns)})
+    repeats = _repeats(dataset, task)
+    return assemble(
+        job.sheet,
+        job.task(dataset),
+        source,
+        genes,
+        {
+            metric: _column(cells, f"metric {metric} of task {dataset}", columns, epochs, len(repeats), job)
+            for metric, columns in task.columns.items()
+        },
+        rows=task.rows,
+        repeats=repeats,
+        epochs=epochs,
+    )
+
+
+def _by_epoch(columns: Formulas | ByEpoch) -> ByEpoch:
+    return columns if isinstance(columns, dict) else {}
+
+
+def _per_training(columns: Formulas | ByEpoch) -> Iterator[list[str]]:
+    """Yield the formulas of every epoch that a metric has, one per training."""
+    for formulas in columns.values() if isinstance(columns, dict) else [columns]:
+        yield [formulas] if isinstance(formulas, str) else formulas
+
+
+def _repeats(dataset: str, task: TaskMapping) -> list[str]:
+    """Return what the repeat axis is."""
+    lengths = {len(formulas) for columns in task.columns.values() for formulas in _per_training(columns)}
+    if not lengths <= {1, max(lengths)}:
+        raise NasbenchSuiteError(
+            f"task {dataset} has metrics with {' and '.join(map(str, sorted(lengths)))} trainings; give "
+            "every metric one column, or one for each training."
+        )
+    if not task.repeats:
+        number = max(lengths)
+        return [f"training {place}" for place in range(1, number + 1)] if number > 1 else ["as given"]
+    if len(task.repeats) != max(lengths):
+        raise NasbenchSuiteError(
+            f"task {dataset} names {len(task.repeats)} repeat(s) and its metrics have {max(lengths)} "
+            "columns; name each training once."
+        )
+    return task.repeats
+
+
+def _column(
+    cells: Cells, what: str, columns: Formulas | ByEpoch, epochs: list[int], repeats: int, job: ImportJob
+) -> Column:
+    by_epoch = _by_epoch(columns)
+    recorded: Recorded = "each epoch"
+    if sorted(map(int, by_epoch)) != epochs:
+        if by_epoch and sorted(map(int, by_epoch)) != epochs[-1:]:
+            raise NasbenchSuiteError(
+                f"{what} has epochs {', '.join(by_epoch)} where the task has {', '.join(map(str, epochs))}; "
+                "give all of them, or the last only."
+            )
+        metric = what.split()[1]
+        recorded = "once" if job.sheet.metrics[metric].role == "info" and not by_epoch else "last epoch"
+    ordered = {epoch: by_epoch[epoch] for epoch in sorted(by_epoch, key=int)} if by_epoch else columns
+    computed = [[_compute(cells, text) for text in formulas] for formulas in _per_training(ordered)]
+    if len({len(trainings) for trainings in computed}) > 1:
+        raise NasbenchSuiteError(
+            f"{what} has one column after some epochs and {repeats} after others; give as many for each."
+        )
+    return Column(np.array(computed, dtype=np.float64).transpose(2, 1, 0), recorded)
+
+
+def _compute(cells: Cells, text: str) -> NDArray[np.float64]:
+    """Return the values of a formula over columns, or of the column with exactly that name, `[rows]`."""
+    if text in cells.names:
+        return cells.numbers(text)
+    quoted: dict[str, str] = {}
+
+    def plain(found: re.Match[str]) -> str:
+        return quoted.setdefault(found.group(1), f"quoted_column_{len(quoted)}")
+
+    formula = Formula(_QUOTED.sub(plain, text), "column", "column names (between backticks if need be)")
+    column_of = {word: name for name, word in quoted.items()}
+    values = {name: cells.numbers(column_of.get(name, name)) for name in formula.names}
+    result: NDArray[np.float64] = np.broadcast_to(formula(values), (len(cells),)).astype(np.float64)
+    return _finite(cells, text, result)
+
+
+def _finite(cells: Cells, text: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    infinite = np.flatnonzero(np.isinf(values))
+    if infinite.size:
+        raise DamagedFileError(
+            f"{cells.file}, {cells.place(int(infinite[0]))}: {text!r} is infinite; correct its columns."
+        )
+    return values
