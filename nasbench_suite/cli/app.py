@@ -9,7 +9,18 @@ import sys
 import typer
 
 import nasbench_suite
-from nasbench_suite.cli import check, leaderboard, listing, query, search, show
+from nasbench_suite.cli import (
+    check,
+    download,
+    export,
+    import_,
+    leaderboard,
+    listing,
+    query,
+    reproduce,
+    search,
+    show,
+)
 from nasbench_suite.cli.output import complain
 from nasbench_suite.errors import NasbenchSuiteError
 
@@ -26,6 +37,10 @@ app.command("show")(show.show)
 app.command("query")(query.query)
 app.command("search")(search.search)
 app.add_typer(leaderboard.app, name="leaderboard")
+app.command("reproduce")(reproduce.reproduce)
+app.command("import")(import_.import_)
+app.command("download")(download.download)
+app.command("export")(export.export)
 app.command("check")(check.check)
 
 

@@ -1,13 +1,17 @@
 """`nasbench-suite list`: what there is."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import typer
 
 from nasbench_suite.cards import datasheets, strategy_cards
 from nasbench_suite.cli.output import Json, print_json, print_table
+from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
+from nasbench_suite.tabular.catalogue import is_ready, table_path
+from nasbench_suite.tabular.table import read_table
 from nasbench_suite.tasks import task_names
 
 
@@ -37,15 +41,19 @@ def list_names(
         print_json(found)
         return
     for name, entries in found.items():
-        print_table([name, ""], [[key, text] for key, text in entries.items()], left=2)
+        rows = [
+            [key, *(text.values() if isinstance(text, dict) else [text])] for key, text in entries.items()
+        ]
+        headings = [name, "", "table"] if name == Kind.BENCHMARKS else [name, ""]
+        print_table(headings, rows, left=3)
         print()
 
 
-def _describe(kind: Kind) -> dict[str, str]:
-    """Return a line of text for every name of a kind."""
+def _describe(kind: Kind) -> Mapping[str, str | dict[str, str]]:
+    """Return a line of text for every name of a kind; of a benchmark also where its table is."""
     match kind:
         case Kind.BENCHMARKS:
-            return {task: _task_title(task) for task in task_names()}
+            return {task: {"title": _task_title(task), "table": _whereabouts(task)} for task in task_names()}
         case Kind.SPACES:
             return {name: _space_title(name) for name in space_names()}
         case Kind.STRATEGIES:
@@ -56,8 +64,23 @@ def _describe(kind: Kind) -> dict[str, str]:
 
 def _task_title(task: str) -> str:
     benchmark, _, dataset = task.partition("/")
-    sheet = datasheets()[benchmark]
-    return f"{sheet.title}: {sheet.tasks[dataset].title}"
+    sheet = datasheets().get(benchmark)
+    if sheet is not None and dataset in sheet.tasks:
+        return f"{sheet.title}: {sheet.tasks[dataset].title}"
+    try:
+        return f"imported from {read_table(table_path(task)).description.source}"
+    except DamagedFileError:
+        return "imported, but damaged; import it again"
+
+
+def _whereabouts(task: str) -> str:
+    """Return whether a task's table is here, comes of itself or has to be fetched."""
+    if table_path(task).exists():
+        return "here"
+    if is_ready(task):
+        return "made on first use"
+    benchmark, _, _ = task.partition("/")
+    return "to be downloaded" if datasheets()[benchmark].downloads else "to be imported"
 
 
 def _space_title(name: str) -> str:

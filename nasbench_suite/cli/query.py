@@ -1,13 +1,13 @@
 """`nasbench-suite query`: the table's answer for given architectures."""
 
-from typing import Any
-
 import numpy as np
 import typer
 
-from nasbench_suite.benchmark import Repeat
 from nasbench_suite.cli.output import Json, print_json, print_table
+from nasbench_suite.cli.export import repeat_choice
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.tabular.benchmark import TabularBenchmark
+from nasbench_suite.tabular.export import ARCHITECTURE, as_records, table_columns
 from nasbench_suite.tasks import load_benchmark
 
 
@@ -15,7 +15,7 @@ def query(
     task: str = typer.Argument(help="BENCHMARK/DATASET, for example graph/cora."),
     architectures: list[str] = typer.Argument(metavar="ARCH...", help="In the published string form."),
     epochs: int | None = typer.Option(None, help="Training epochs; full training without it."),
-    repeat: str = typer.Option("mean", help="`mean`, or the number of one training (0, 1, ...)."),
+    repeat: str = typer.Option("mean", help="`mean`, `all`, or the number of one training (0, 1, ...)."),
     as_json: bool = Json,
 ) -> None:
     """Print what a table says of architectures: all metrics, test results included.
@@ -27,33 +27,18 @@ def query(
         nasbench-suite query graph/proteins 0123:arma,sage,gcn,sage --json
     """
     benchmark = load_benchmark(task)
+    if not isinstance(benchmark, TabularBenchmark):
+        raise NasbenchSuiteError(f"{task} is no table; ask it from Python.")
     genes = np.stack([benchmark.space.parse(text) for text in architectures])
-    visible = [name for name, metric in benchmark.metrics.items() if metric.role == "info"]
-    answer = benchmark.query(genes, epochs=epochs, repeat=_repeat(repeat), info=visible)
-    by_role = {metric.role: name for name, metric in benchmark.metrics.items()}
-    columns: dict[str, Any] = {by_role["valid"]: answer.valid}
-    if epochs is None and repeat == "mean":
-        columns[by_role["test"]] = benchmark.reveal(genes).test
-    if answer.seconds is not None:
-        columns[by_role["cost"]] = answer.seconds
-    columns |= answer.info
+    choice = repeat_choice(repeat)
+    if benchmark.valid_metric:  # refuses what a search may not see: epochs known from test images alone
+        benchmark.query(genes, epochs=epochs, repeat="mean" if choice == "all" else choice)
+    rows = benchmark.rows(genes)
+    columns = table_columns(benchmark.table, epochs=epochs, repeat=choice, rows=rows)
+    columns[ARCHITECTURE] = benchmark.space.format(genes)  # as asked, if a row stands for a whole class
     if as_json:
-        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-        print_json(
-            [
-                {"architecture": text, **dict(zip(columns, row, strict=True))}
-                for text, row in zip(benchmark.space.format(genes), rows, strict=True)
-            ]
-        )
+        print_json(as_records(columns))
         return
-    rows = zip(*(map("{:.6g}".format, values) for values in columns.values()), strict=True)
-    table = [[text, *row] for text, row in zip(benchmark.space.format(genes), rows, strict=True)]
-    print_table(["architecture", *columns], table)
-
-
-def _repeat(text: str) -> Repeat:
-    if text == "mean":
-        return "mean"
-    if not text.isdigit():
-        raise NasbenchSuiteError(f"--repeat is 'mean' or the number of a training, not {text!r}.")
-    return int(text)
+    texts = columns.pop(ARCHITECTURE)
+    cells = zip(*(map("{:.6g}".format, values) for values in columns.values()), strict=True)
+    print_table([ARCHITECTURE, *columns], [[text, *row] for text, row in zip(texts, cells, strict=True)])

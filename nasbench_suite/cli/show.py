@@ -4,12 +4,13 @@ from typing import Any
 
 import typer
 
-from nasbench_suite.cards import StrategyCard, datasheets, strategy_cards
+from nasbench_suite.cards import Datasheet, StrategyCard, datasheets, strategy_cards
 from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import UnknownNameError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
 from nasbench_suite.tabular.benchmark import TabularBenchmark
+from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
 from nasbench_suite.tasks import load_benchmark, task_names
 
 
@@ -37,7 +38,7 @@ def _facts(name: str) -> dict[str, Any]:
     if name in strategy_cards():
         return _strategy_facts(strategy_cards()[name])
     if name in datasheets():
-        return datasheets()[name].model_dump()
+        return _datasheet_facts(datasheets()[name])
     if name in task_names():
         return _task_facts(name)
     if name in space_names():
@@ -50,6 +51,25 @@ def _facts(name: str) -> dict[str, Any]:
 
 def _strategy_facts(card: StrategyCard) -> dict[str, Any]:
     return card.model_dump(exclude_none=True)
+
+
+def _datasheet_facts(sheet: Datasheet) -> dict[str, Any]:
+    facts = sheet.model_dump()
+    downloads = {entry.pop("file"): entry for entry in facts.pop("downloads")}
+    return facts | ({"downloads": downloads} if downloads else {}) | {"how to get it": _how_to_get(sheet)}
+
+
+def _how_to_get(sheet: Datasheet) -> list[str]:
+    """Return what a user has to do before the tables can be asked."""
+    if sheet.importer in PACKAGE_IMPORTERS:
+        return ["nothing to do: a package that is installed with the suite ships the data"]
+    ways = [
+        f"nasbench-suite import {sheet.importer} FILE..., with the official files; they are: {sheet.source}"
+    ]
+    if sheet.downloads:
+        unverified = not all(entry.sha256 or entry.md5 for entry in sheet.downloads if entry.wanted)
+        ways.insert(0, f"nasbench-suite download {sheet.name} --import{' --trust' * unverified}")
+    return ways
 
 
 def _space_facts(name: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Finds the table row of every architecture of a batch.
 
 A space that numbers its architectures densely is answered by one array from number to row. In a space too
-large for that (DARTS cells, MnasNet) keys of the rows are kept sorted and searched: isomorphism keys where a row
-stands for a class, hashes of the genes where it stands for a string.
+large for that (DARTS cells, MnasNet) keys of the rows are kept sorted and searched: isomorphism keys where a
+row stands for a class, hashes of the genes where it stands for a string.
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import h5py
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +113,66 @@ def test_query_gives_the_published_best_cell_of_cora(cli):
 
 
 def test_check_finds_everything_in_order(cli):
-    assert "0 with problems" in cli("check")
+    assert "0 with problems" in cli("check", "--quiet")
+
+
+@pytest.fixture
+def two_tasks(tmp_path):
+    """Content with nothing but the datasheet of graph, of which two tasks are left; a data folder."""
+    for folder in ("strategies", "leaderboards", "surrogates", "tabular"):
+        (tmp_path / "content" / folder).mkdir(parents=True)
+    sheet = tmp_path / "content" / "tabular" / "graph" / "datasheet.toml"
+    shutil.copytree(ROOT / "tabular" / "graph", sheet.parent)
+    text = re.sub(r"\[tasks\.(?!cora|proteins)\w+\]\n([^\[\n].*\n)*", "", sheet.read_text(encoding="utf-8"))
+    sheet.write_text(text, encoding="utf-8")
+    data = tmp_path / "data"
+    return {"NASBENCH_SUITE_CONTENT": str(tmp_path / "content"), "NASBENCH_SUITE_DATA": str(data)}
+
+
+def test_check_verifies_every_array_of_every_table_that_is_here(cli, tmp_path, two_tasks):
+    assert cli("check", env=two_tasks) == "3 checked, 0 with problems\n"
+    table = tmp_path / "data" / "tables-2" / "graph" / "proteins.h5"
+    whole = table.read_bytes()
+    with h5py.File(table) as file:
+        names = ["genes", "index", *(f"metrics/{name}" for name in file["metrics"])]
+        places = {name: file[name].id.get_offset() for name in names}
+    assert len(places) == 6
+    for place in places.values():
+        table.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        error = cli("check", code=2, env=two_tasks)
+        assert error.startswith("error: table graph/proteins: ")
+        assert "proteins.h5 is truncated or corrupt" in error
+        assert error.count("\n") == 1
+
+
+def test_check_says_which_tables_must_be_imported_first_and_skips_them(cli, tmp_path, two_tasks):
+    sheet = tmp_path / "content" / "tabular" / "graph" / "datasheet.toml"
+    text = sheet.read_text(encoding="utf-8")
+    sheet.write_text(re.sub(r"(?m)^importer = .*$", 'importer = "nats-topology"', text), encoding="utf-8")
+    board = tmp_path / "content" / "leaderboards" / "board"
+    board.mkdir()
+    shutil.copy(ROOT / "strategies" / "random_search.toml", tmp_path / "content" / "strategies")
+    rules = RULES[: RULES.rindex("[[strategies]]")]
+    (board / "rules.toml").write_text(rules)
+    found = json.loads(cli("check", "--json", env=two_tasks))
+    assert found == {
+        "checked": ["strategy random_search", "datasheet graph", "leaderboard board"],
+        "skipped": ["graph/cora", "graph/proteins"],
+        "problems": {},
+    }
+    assert cli("check", env=two_tasks) == (
+        "3 checked, 0 with problems, 2 tables not here (import them first): graph/cora, graph/proteins\n"
+    )
+    (board / "rules.toml").write_text(rules.replace("graph/cora", "graph/corra"))
+    assert "leaderboard board: there is no task 'graph/corra'" in cli("check", code=2, env=two_tasks)
+
+
+def test_check_finds_a_table_under_the_name_of_another(cli, tmp_path, two_tasks):
+    cli("check", env=two_tasks)
+    table = tmp_path / "data" / "tables-2" / "graph" / "proteins.h5"
+    shutil.copy(table, table.with_name("cora.h5"))
+    error = cli("check", code=2, env=two_tasks)
+    assert error.startswith("error: table graph/cora: the file is the table of graph/proteins; ")
 
 
 def test_search_keeps_records_that_read_back(cli, tmp_path):
@@ -203,11 +265,15 @@ def test_read_only_data_folder_is_one_sentence(cli):
 def test_corrupt_table_is_one_sentence(cli, tmp_path):
     env = {"NASBENCH_SUITE_DATA": str(tmp_path / "data")}
     cli(*"query graph/proteins 0000:gcn,gcn,gcn,gcn".split(), env=env)
-    (table,) = (tmp_path / "data").rglob("graph-proteins.h5")
+    table = tmp_path / "data" / "tables-2" / "graph" / "proteins.h5"
     whole = table.read_bytes()
-    for damaged in (whole[: len(whole) // 2], whole[:60_000] + b"\xff" * 8 + whole[60_008:], b""):
+    with h5py.File(table) as file:
+        places = [file[name].id.get_offset() for name in ("index", "metrics/valid_roc_auc")]
+    flipped = [whole[:place] + b"\xff" * 8 + whole[place + 8 :] for place in (200, *places)]
+    for damaged in (whole[: len(whole) // 2], b"", *flipped):
         table.write_bytes(damaged)
         error = cli(*"query graph/proteins 0000:gcn,gcn,gcn,gcn".split(), code=2, env=env)
+        assert error.startswith("error: ")
         assert "truncated or corrupt" in error
 
 

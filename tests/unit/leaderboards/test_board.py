@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nasbench_suite import jobs
-from nasbench_suite.leaderboards import board as boards
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.leaderboards import board as boards
 from nasbench_suite.leaderboards import outcomes
 from nasbench_suite.leaderboards.figures import board_figures, figure_names
 from nasbench_suite.leaderboards.render import markdown_page, write_pages

@@ -1,0 +1,290 @@
+"""Import, export and download as a user runs them: a subprocess, judged by exit code, output and files."""
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasbench_suite.cli import main
+from nasbench_suite.content import CONTENT_FOLDERS, content_root
+
+COMMAND = [sys.executable, "-m", "nasbench_suite.cli"]
+OWN = (
+    "--space nats_topology --name mine/one --index cell --valid accuracy=12:v12,200:v200 "
+    "--test accuracy=200:t"
+)
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Run a command with a data folder of this test's own."""
+
+    def run(*arguments, code=0, both=False, env=None):
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "COLUMNS": "200",
+                "NASBENCH_SUITE_DATA": str(tmp_path / "data"),
+                **(env or {}),
+            },
+            timeout=120,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        if code == 2:
+            assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr if both else done.stdout if code == 0 else done.stderr
+
+    return run
+
+
+@pytest.fixture
+def frame(tmp_path):
+    """A CSV file of forty cells in the working folder, as pandas holds it."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(100 * rng.random((40, 4)), columns=["v12", "v200", "t", "seconds per run"])
+    frame.insert(0, "cell", rng.permutation(15625)[:40])
+    frame.loc[3, "v200"] = np.nan
+    frame.to_csv(tmp_path / "own.csv", index=False)
+    return frame
+
+
+def test_help_has_examples(cli):
+    for command in ("import", "export", "download"):
+        assert f"nasbench-suite {command}" in cli(command, "--help")
+
+
+def test_an_own_file_is_imported_listed_and_queried(cli, frame):
+    said = cli(
+        "import",
+        "table",
+        "own.csv",
+        *OWN.split(),
+        "--percent",
+        "--cost",
+        "seconds=seconds per run",
+        both=True,
+    )
+    assert "mine/one" in said
+    assert " 15,585 " in said  # how many of the space's 15,625 cells are not there
+    listed = json.loads(cli("list", "benchmarks", "--json"))["benchmarks"]
+    assert listed["mine/one"] == {"title": "imported from own.csv", "table": "here"}
+    assert listed["graph/cora"]["table"] == "made on first use"
+    (row,) = json.loads(cli("query", "mine/one", frame.cell[5], "--json"))
+    assert row["valid_accuracy"] == frame.v200[5] / 100
+    assert row["seconds"] == frame["seconds per run"][5]
+
+
+def test_exported_numbers_are_those_of_the_file(cli, frame, tmp_path):
+    cli("import", "table", "own.csv", *OWN.split())
+    for epochs, column in ((12, "v12"), (200, "v200")):
+        cli("export", "mine/one", "--epochs", epochs, "--out", f"{epochs}.csv.gz")
+        found = pd.read_csv(tmp_path / f"{epochs}.csv.gz", dtype=str)
+        np.testing.assert_array_equal(found["valid_accuracy"].map(float), frame[column])
+        assert ("test_accuracy" in found) == (epochs == 200)  # recorded after the last epoch only
+    printed = cli("export", "mine/one")
+    assert printed.encode() == gzip.decompress((tmp_path / "200.csv.gz").read_bytes())
+    records = json.loads(cli("export", "mine/one", "--metrics", "valid_accuracy", "--json"))
+    assert records[3]["valid_accuracy"] is None
+    assert list(records[0]) == ["architecture", "valid_accuracy"]
+    assert records[0]["valid_accuracy"] == frame.v200[0]
+
+
+def test_an_export_imports_to_the_same_numbers(cli, frame):
+    cli("import", "table", "own.csv", *OWN.split())
+    cli("export", "mine/one", "--out", "again.csv")
+    again = "--space nats_topology --name mine/two --arch architecture --valid accuracy=valid_accuracy"
+    cli("import", "table", "again.csv", *again.split(), "--test", "accuracy=test_accuracy")
+    assert cli("export", "mine/two") == cli("export", "mine/one")
+
+
+def test_trainings_are_exported_singly_or_averaged(cli, frame):
+    options = "--space nats_topology --name mine/three --index cell --valid accuracy=v12,v200,t".split()
+    cli("import", "table", "own.csv", *options)
+    every = json.loads(cli("export", "mine/three", "--repeat", "all", "--json"))
+    one = json.loads(cli("export", "mine/three", "--repeat", 1, "--json"))
+    mean = json.loads(cli("export", "mine/three", "--json"))
+    for row in (0, 3):
+        trainings = [every[row][f"valid_accuracy_{place}"] for place in range(3)]
+        expected = [None if np.isnan(v) else v for v in frame.loc[row, ["v12", "v200", "t"]]]
+        assert trainings == expected
+        assert one[row]["valid_accuracy"] == expected[1]
+        assert mean[row]["valid_accuracy"] == pytest.approx(np.mean([v for v in expected if v is not None]))
+
+
+def test_export_of_a_published_table(cli, official_records, tmp_path):
+    cli("export", "graph/proteins", "--out", "proteins.csv")
+    found = pd.read_csv(tmp_path / "proteins.csv", dtype=str)
+    published = official_records("proteins")
+    assert found["test_roc_auc"].map(float).tolist() == [published[n]["perf"] for n in sorted(published)]
+
+
+def test_shipped_mapping_imports_the_topology_space(cli, shared_data):
+    file = shared_data / "nats_topology" / "accuracy.csv.gz"
+    mapping = content_root() / "tabular" / "nats_topology" / "from-csv.toml"
+    made = json.loads(cli("import", "table", file, "--mapping", mapping, "--name", "nats", "--json"))
+    assert {table["rows"] for table in made["tables"]} == {15625}
+    assert {table["missing"] for table in made["tables"]} == {0}
+    assert "nats/cifar10-valid@12" in [table["task"] for table in made["tables"]]
+    again = cli("import", "table", file, "--mapping", mapping, "--name", "nats", both=True)
+    assert "replaced what was there before of nats/ImageNet16-120" in again
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("import tabel own.csv", "did you mean table"),
+        (
+            "import table none.csv --space nats_topology --name a/b --arch cell --valid a=v12",
+            "there is no none.csv",
+        ),
+        ("import table own.csv", "--name is BENCHMARK/DATASET"),
+        ("import table own.csv --name one --space nats_topology", "--name is BENCHMARK/DATASET"),
+        ("import table own.csv --name a/b --arch cell --valid a=v12", "--space is missing"),
+        (
+            "import table own.csv --name a/b --space nats_topology --valid a=v12",
+            "--arch or --index is missing",
+        ),
+        ("import table own.csv --name a/b --space nats_topology --arch cell", "no metric is given"),
+        (
+            "import table own.csv --name a/b --space nats --arch cell --valid a=v12",
+            "there is no search space",
+        ),
+        (
+            "import table own.csv --name a/b --space nats_topology --arch cel --valid a=v12",
+            "did you mean cell",
+        ),
+        (
+            "import table own.csv --name a/b --space nats_topology --arch v12 --valid a=v12",
+            "line 2, column 'v12'",
+        ),
+        (
+            "import table own.csv --name a/b --space nats_topology --arch cell --valid a=v13",
+            "did you mean v12",
+        ),
+        ("import table own.csv --name a/b --space nats_topology --arch cell --valid v12", "NAME=COLUMNS"),
+        (
+            "import table own.csv --name a/b --space nats_topology --arch cell --valid a[x,up]=v12",
+            "min or max",
+        ),
+        (
+            "import table own.csv --name a/b --space nats_topology --arch cell --valid a=v12,,t",
+            "empty column",
+        ),
+        (
+            "import table own.csv --name a/b --space nats_topology --arch cell --valid a=v12,9:t",
+            "epochs for some",
+        ),
+        (
+            "import table own.csv --name a/b --space nats_topology --arch cell --valid a=t --valid a=v12",
+            "given twice",
+        ),
+        (
+            "import table own.csv --name a/b --space nats_topology --arch c --index d --valid a=t",
+            "give one of them",
+        ),
+        ("import table own.csv --mapping m.toml --space nats_topology", "leave out the other options"),
+        ("import table own.csv --mapping none.toml", "none.toml cannot be read"),
+        (
+            "import table own.csv own.csv --name a/b --space nats_topology --arch cell --valid a=v12",
+            "one file",
+        ),
+        ("import nats-topology own.csv --percent", "leave out the options of `table`"),
+        ("export graph/coro", "did you mean graph/cora"),
+        ("export graph/cora --metrics test_acuracy", "did you mean test_accuracy"),
+        ("export graph/cora --epochs 12", "no results after 12 epochs"),
+        ("export graph/cora --repeat 1", "holds 1 training"),
+        ("export graph/cora --repeat some", "--repeat is mean, all"),
+        ("export graph/cora --out cora.xls", "must end in"),
+        ("export graph/cora --out own.csv", "is there already"),
+        ("download grap", "did you mean graph"),
+        ("download graph", "no file of graph has a direct address"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_two(frame, tmp_path, monkeypatch, capsys, arguments, says):
+    before = (tmp_path / "own.csv").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NASBENCH_SUITE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(sys, "argv", ["nasbench-suite", *arguments.split()])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith("error: ")
+    assert says in error
+    assert error.count("\n") == 1
+    assert not list((tmp_path / "data").rglob("*.h5")) or arguments.startswith("export")
+    assert (tmp_path / "own.csv").read_bytes() == before
+
+
+@pytest.fixture
+def published(tmp_path, frame):
+    """A content folder with a benchmark `made`, whose file lies on a local server; and what it was asked."""
+    content = tmp_path / "content"
+    for folder in CONTENT_FOLDERS:
+        (content / folder).mkdir(parents=True)
+    (tmp_path / "www").mkdir()
+    (tmp_path / "own.csv").rename(tmp_path / "www" / "own.csv")
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_request(self, code="-", size="-"):
+            asked.append(self.path)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path / "www")) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        sheet = (content_root() / "tabular" / "graph" / "datasheet.toml").read_text()
+        sha256 = hashlib.sha256((tmp_path / "www" / "own.csv").read_bytes()).hexdigest()
+        (content / "tabular" / "made").mkdir()
+        (content / "tabular" / "made" / "datasheet.toml").write_text(
+            sheet.replace('name = "graph"', 'name = "made"').replace('"nasbench-graph"', '"table"')
+            + f'\n[[downloads]]\nurl = "http://127.0.0.1:{server.server_port}/own.csv"\nfile = "own.csv"\n'
+            + f'sha256 = "{sha256}"\n'
+        )
+        yield {"NASBENCH_SUITE_CONTENT": str(content)}, asked
+        server.shutdown()
+        thread.join()
+
+
+def test_a_file_is_downloaded_verified_and_not_fetched_again(cli, published, tmp_path):
+    env, asked = published
+    (found,) = json.loads(cli("download", "made", "--json", env=env))
+    path = tmp_path / "data" / "downloads" / "made" / "own.csv"
+    assert found == {"file": str(path), "bytes": path.stat().st_size}
+    assert path.read_bytes() == (tmp_path / "www" / "own.csv").read_bytes()
+    assert "nasbench-suite import table" in cli("download", "made", both=True, env=env)
+    assert asked == ["/own.csv"]
+    shown = cli("show", "made", env=env)
+    assert "nasbench-suite download made --import" in shown
+    assert json.loads(cli("list", "benchmarks", "--json", env=env))["benchmarks"]["made/cora"]["table"] == (
+        "to be downloaded"
+    )
+
+
+def test_a_download_goes_where_it_is_asked_to_and_hands_on_to_the_importer(cli, published, tmp_path):
+    env, _ = published
+    error = cli("download", "made", "--to", "there", "--import", code=2, env=env)
+    assert "needs to know what the columns mean" in error
+    assert (tmp_path / "there" / "own.csv").is_file()
+
+
+def test_a_changed_file_is_refused(cli, published, tmp_path):
+    env, _ = published
+    (tmp_path / "www" / "own.csv").write_text("cell\n1\n")
+    error = cli("download", "made", code=2, env=env)
+    assert "another checksum" in error
+    assert error.count("\n") == 1
+    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
