@@ -97,7 +97,7 @@ def compare(board: Board) -> list[Comparison]:
 
 
 def remarks(comparisons: list[Comparison]) -> list[tuple[str, str]]:
-    """Return what the rules say of numbers that do not agree: for which ones, and the note, each note once."""
+    """Return what the rules say of numbers that do not agree: where, and the note, each note once."""
     places: dict[str, dict[str, list[str]]] = {}
     for c in comparisons:
         if c.note and not c.agrees:

@@ -106,7 +106,7 @@ def _budget(board: Board) -> str:
     if board.rules.evaluations is not None:
         return f"{board.rules.evaluations:,} evaluations"
     if isinstance(board.rules.seconds, dict):
-        amounts = [f"{seconds:,g} on {task}" for task, seconds in board.rules.seconds.items()]
+        amounts = [f"{board.rules.seconds[task]:,g} on {task}" for task in board.rules.tasks]
         return f"simulated seconds ({', '.join(amounts)})"
     return f"{board.rules.seconds:,g} simulated seconds"
 

@@ -80,10 +80,7 @@ def test_the_published_reference_cell_has_its_published_results(nats_tables):
 def test_the_kept_board_is_what_is_played(name, nats_tables, nats_board, tmp_path):
     home = leaderboard_folders()[name]
     kept = load_board(home / "results.h5")
-    if name == "nats-topology":
-        board = nats_board
-    else:
-        board = run_board(read_rules(home), home, tmp_path)
+    board = nats_board if name == "nats-topology" else run_board(read_rules(home), home, tmp_path)
     # Strategies on NumPy are the same on every machine; means over runs differ at most in the last digits.
     for column in board.columns:
         for label in board.labels:
