@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow check format bench board wheel clean help
+.PHONY: demo test test-slow check format bench fuzz board wheel clean help
 
 help:            ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: $(VENV)/.dev  ## measure speed and print the table of the README
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-json=results/bench.json -q \
 	  --override-ini "addopts=--strict-markers"
 	$(BIN)/python tests/benchmarks/report.py results/bench.json
+
+fuzz: $(VENV)/.dev  ## mutate files of every format and read them: 200,000 inputs, about two minutes
+	$(BIN)/python tests/fuzz/readers.py --inputs 200000 --jobs 2
 
 board: $(VENV)/.runtime  ## play the published board again, in place
 	$(BIN)/nasbench-suite leaderboard run leaderboards/nas-bench-graph

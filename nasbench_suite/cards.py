@@ -222,6 +222,8 @@ def read_card(path: Path, model: type[AnyCard]) -> AnyCard:
         raise CardError(f"{path} cannot be read: {problem}.") from problem
     except tomllib.TOMLDecodeError as problem:
         raise CardError(f"{path} is no valid TOML: {problem}.") from problem
+    except RecursionError as problem:
+        raise CardError(f"{path} is no valid TOML: it is nested too deeply.") from problem
     try:
         return model.model_validate(content)
     except ValidationError as problem:

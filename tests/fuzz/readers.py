@@ -7,7 +7,7 @@ grows the process by more than `MEMORY_LIMIT` is a violation: the input is saved
 input depends on the seed and on its number alone, not on how many processes share the work.
 
 To add a reader, write a function from the content of a file and a scratch path to anything, and register it
-in `READERS` with a few small files that it reads.
+in `FORMATS` (`formats.py`) with a few small files that it reads.
 """
 
 import argparse
@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from formats import FORMATS
+from mutation import OPCODES, mutate
 
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.tabular.importers.pickle_stream import stream_items
@@ -141,58 +143,13 @@ class Reader:
     words: tuple[bytes, ...] = ()
 
 
-OPCODES = tuple(
-    bytes([code]) for code in b"()}]\x8f.012NRabdelosut\x81\x85\x86\x87\x88\x89\x90\x91\x92\x93\x94"
-)
-OPCODES += (
-    b"\x85" * 2000,
-    b"]" * 2000,
-    b"(" * 2000,
-    b"a" * 2000,
-    b"h\x00" * 50,
-    b"K\x01" * 1001,
-    b"2\x86" * 90,
-)
-OPCODES += (
-    b"j\xff\xff\xff\xff",
-    b"r\xff\xff\xff\x7f",
-    b"p99999999999\n",
-    b"\x96\xff\xff\xff\xff\xff\0\0\0",
-    b"\x95" + b"\xff" * 8,
-)
-OPCODES += (
-    b"\x8a\xff",
-    b"\x8b\xff\xff\xff\x7f",
-    b"X\xff\xff\xff\xff",
-    b"\x8e" + b"\xff" * 8,
-    b"K\x00Q",
-    b"P1\n",
-    b"\x82\x01",
-)
-OPCODES += (
-    b"cos\nsystem\n",
-    b"ios\nsystem\n",
-    b"cnumpy\ndtype\n",
-    b"ccollections\nOrderedDict\n",
-    b"c__builtin__\nset\n",
-)
-OPCODES += (
-    b"cnumpy.core.multiarray\nscalar\n",
-    b"cnumpy.core.multiarray\n_reconstruct\n",
-    b"c_codecs\nencode\n",
-)
-OPCODES += (
-    b"cnumpy\nndarray\n",
-    b"cnumpy.core.numeric\n_frombuffer\n",
-    b"ctorch._utils\n_rebuild_tensor_v2\n",
-)
-
 READERS = {
     "restricted_pickle": Reader(read_whole, pickles, OPCODES),
     "pickle_stream": Reader(read_stream, dictionaries, OPCODES),
     "pickle_stream_outermost": Reader(read_outermost, pickles, OPCODES),
     "torch_file": Reader(read_torch_whole, torch_files, OPCODES),
     "torch_stream": Reader(read_torch_stream, torch_files, OPCODES),
+    **{name: Reader(*parts) for name, parts in FORMATS.items()},
 }
 
 
@@ -205,37 +162,6 @@ def mutated(number: int, seed: int, readers: list[str]) -> tuple[str, bytes]:
     for _ in range(draw.choice((1, 1, 2, 3, 6))):
         mutate(content, draw, seeds, READERS[name].words)
     return name, bytes(content)
-
-
-def mutate(content: bytearray, draw: random.Random, seeds: list[bytes], words: tuple[bytes, ...]) -> None:
-    """Change the content in one of nine ways."""
-    at = draw.randrange(len(content) + 1)
-    until = min(len(content), at + draw.choice((1, 2, 5, 20, 100)))
-    way = draw.randrange(9)
-    if way == 0 and at < len(content):
-        content[at] ^= 1 << draw.randrange(8)
-    elif way == 1 and at < len(content):
-        content[at] = draw.randrange(256)
-    elif way == 2:
-        del content[at:]
-    elif way == 3:
-        del content[at:until]
-    elif way == 4:
-        content[at:at] = content[at:until] * draw.choice((1, 2, 50))
-    elif way == 5:
-        other = draw.choice(seeds)
-        begin = draw.randrange(len(other))
-        content[at:until] = other[begin : begin + draw.choice((1, 5, 20, 100, 5000))]
-    elif way == 6:
-        size = draw.choice((1, 2, 4, 8))
-        number = draw.choice(
-            (0, 1, 2**7, 2**8 - 1, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 - 1)
-        )
-        content[at : at + size] = (number % 2 ** (8 * size)).to_bytes(size, draw.choice(("little", "big")))
-    elif way == 7 and words:
-        content[at : draw.choice((at, until))] = draw.choice(words)
-    else:
-        content[at:until] = draw.randbytes(until - at)
 
 
 class TooSlow(BaseException):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from official_hw_nas_bench import CELLS, CLASSES, DATASETS, MEASURED, official
 
 from nasbench_suite import NasbenchSuiteError, get_space
 from nasbench_suite.benchmark import MissingResultWarning
@@ -16,26 +17,7 @@ from nasbench_suite.tabular import TabularBenchmark
 from nasbench_suite.tabular.catalogue import import_tables, table_path
 from nasbench_suite.tabular.table import read_table
 
-DATASETS = ["ImageNet16-120", "cifar10", "cifar100"]
-CLASSES = {"cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
 UNITS = {"latency": "ms", "energy": "mj", "intensity": "ops_per_byte"}
-MEASURED = [
-    "edgegpu_latency",
-    "edgegpu_energy",
-    "raspi4_latency",
-    "edgetpu_latency",
-    "pixel3_latency",
-    "eyeriss_latency",
-    "eyeriss_energy",
-    "eyeriss_arithmetic_intensity",
-    "fpga_latency",
-    "fpga_energy",
-]
-CELLS = [
-    "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|",
-    "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|",
-    "|none~0|+|none~0|none~1|+|none~0|none~1|nor_conv_3x3~2|",
-]
 
 
 @pytest.fixture(autouse=True)
@@ -52,27 +34,6 @@ def read_csv(path):
 
 def metric(name):
     return f"{name}_{UNITS[name.rpartition('_')[2]]}"
-
-
-def official(cells=CELLS, number=float):
-    """The official dictionary, for a few cells: every value differs from every other."""
-
-    def measured(dataset):
-        start = 1000 * DATASETS.index(dataset)
-        table = {
-            name: [number(start + 10 * place + row + 0.25) for row in range(len(cells))]
-            for place, name in enumerate(MEASURED)
-        }
-        config = [
-            {"name": "infer.tiny", "C": 16, "N": 5, "arch_str": cell, "num_classes": CLASSES[dataset]}
-            for cell in cells
-        ]
-        return {"config": config, **table}
-
-    return {
-        "nasbench201": {dataset: measured(dataset) for dataset in CLASSES},
-        "fbnet": {"raspi4_latency": {"FC_Cin1504_Cout100": 0.01}},
-    }
 
 
 def written(tmp_path, content, name="HW-NAS-Bench-v1_0.pickle", protocol=3):
@@ -193,6 +154,13 @@ def test_missing_is_said_and_search_is_refused(tmp_path):
         benchmark.reveal(genes)
 
 
+def test_csv_files_and_pickles_without_operators_give_the_topology_space_alone(tmp_path):
+    expected = [f"hw_nas_bench/{dataset}" for dataset in DATASETS]
+    assert partial(written(tmp_path, official())) == expected
+    files = [csv_file(tmp_path, [HEADER, ROW], f"nats_topology_{dataset}.csv.gz") for dataset in DATASETS]
+    assert import_tables("hw-nas-bench", files, options={"partial": "yes"}) == expected
+
+
 def test_lacking_cells_are_refused_unless_partial(tmp_path):
     path = written(tmp_path, official())
     refused(path, r"nasbench201, cifar10 lacks 15,622 of 15,625 .* --partial", options={})
@@ -228,6 +196,10 @@ BAD = {
     "truth": (change(official(), "cifar10", "fpga_energy", 0, True), "entry 0: True is no number"),
     "none": (change(official(), "cifar10", "fpga_energy", 0, None), "entry 0: None is no number"),
     "huge": (change(official(), "cifar10", "fpga_energy", 0, 10**400), "too large"),
+    "a list of what Python will not show": (
+        change(official(), "cifar10", "fpga_energy", 0, [10**5000]),
+        "entry 0: a list is no number",
+    ),
     "array of two": (change(official(), "cifar10", "fpga_energy", 0, np.ones(2)), "is no number"),
     "twice": (official([CELLS[0], CELLS[1], CELLS[0]]), "has more than one row"),
     "unknown cell": (cell(1, {"arch_str": "|none~0|"}), "cifar10, entry 1: .*describes 1 node"),
