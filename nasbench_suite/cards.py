@@ -236,7 +236,7 @@ def _explain(path: Path, text: str, problem: ValidationError, model: type[BaseMo
     location = first["loc"]
     line = line_of_key(text, location)
     where = f"{path}, line {line}" if line else str(path)
-    key = ".".join(map(str, location))
+    key = _shorten(".".join(map(str, location)))
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, location[:-1])
         near = get_close_matches(str(location[-1]), known, n=1)
@@ -244,7 +244,12 @@ def _explain(path: Path, text: str, problem: ValidationError, model: type[BaseMo
         return f"{where}: key {key!r} is not known; {hint}"
     if first["type"] == "missing":
         return f"{where}: key {key!r} is missing."
-    return f"{where}: key {key!r}: {first['msg']}, not {first['input']!r}."
+    return f"{where}: key {key!r}: {first['msg']}, not {_shorten(repr(first['input']))}."
+
+
+def _shorten(text: str, most: int = 100) -> str:
+    """Return the text, its middle left out where it is longer than a sentence bears."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 4 :]}"
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

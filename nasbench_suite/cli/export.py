@@ -15,6 +15,7 @@ from nasbench_suite.tabular.export import (
     table_columns,
     write_columns,
 )
+from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tasks import load_benchmark
 
 
@@ -41,6 +42,11 @@ def export(
         if out.exists():
             raise NasbenchSuiteError(f"{out} is there already; choose another --out or remove it.")
     benchmark = load_benchmark(task)
+    if isinstance(benchmark, OperatorSumBenchmark):
+        raise NasbenchSuiteError(
+            f"{task} adds up operators for any of {benchmark.space.size:,} networks, too many to export; "
+            "nasbench-suite query answers for those that you name."
+        )
     if not isinstance(benchmark, TabularBenchmark):
         raise NasbenchSuiteError(f"{task} is no table, so there are no rows to export.")
     asked = [name.strip() for name in metrics.split(",") if name.strip()]

@@ -21,10 +21,10 @@ from nasbench_suite.cli.output import (
 from nasbench_suite.cli.table_options import table_mapping
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces import get_space
-from nasbench_suite.tabular.catalogue import import_tables, imported_tasks, table_path
+from nasbench_suite.tabular.catalogue import import_tables, imported_tasks, read_any_table, table_path
 from nasbench_suite.tabular.importers import IMPORTERS
 from nasbench_suite.tabular.importers.mapping import TableMapping
-from nasbench_suite.tabular.table import read_table
+from nasbench_suite.tabular.operator_table import OperatorTable
 from nasbench_suite.workers import available_cores
 
 _TABLE = "table"
@@ -151,21 +151,23 @@ def report_import(
 
 def _facts(task: str) -> dict[str, Any]:
     path = table_path(task)
-    table = read_table(path)
-    space = get_space(table.description.space)
-    whole = space.size if table.description.rows == "string" else space.distinct
-    return {
-        "task": task,
-        "epochs": table.epochs.tolist(),
-        "metrics": list(table.metrics),
-        "rows": len(table),
-        "missing": whole - len(table),
+    table = read_any_table(path)
+    facts: dict[str, Any] = {"task": task, "epochs": [], "metrics": list(table.metrics)}
+    if isinstance(table, OperatorTable):
+        facts |= {"rows": None, "missing": 0}  # sums answer for the whole space
+    else:
+        space = get_space(table.description.space)
+        whole = space.size if table.description.rows == "string" else space.distinct
+        facts |= {"epochs": table.epochs.tolist(), "rows": len(table), "missing": whole - len(table)}
+    return facts | {
         "repeats": len(table.description.repeats),
         "MB": round(path.stat().st_size / 1e6, 1),
     }
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "sums"
     if isinstance(value, list):
         words = list(map(str, value))
         return (

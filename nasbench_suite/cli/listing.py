@@ -10,8 +10,7 @@ from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
-from nasbench_suite.tabular.catalogue import is_ready, table_path
-from nasbench_suite.tabular.table import read_table
+from nasbench_suite.tabular.catalogue import is_ready, read_any_table, table_path
 from nasbench_suite.tasks import task_names
 
 
@@ -68,7 +67,7 @@ def _task_title(task: str) -> str:
     if sheet is not None and dataset in sheet.tasks:
         return f"{sheet.title}: {sheet.tasks[dataset].title}"
     try:
-        return f"imported from {read_table(table_path(task)).description.source}"
+        return f"imported from {read_any_table(table_path(task)).description.source}"
     except DamagedFileError:
         return "imported, but damaged; import it again"
 

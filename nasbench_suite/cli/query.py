@@ -1,13 +1,17 @@
 """`nasbench-suite query`: the table's answer for given architectures."""
 
+from typing import Any
+
 import numpy as np
 import typer
 
-from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.cli.export import repeat_choice
+from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.spaces import Genes
 from nasbench_suite.tabular.benchmark import TabularBenchmark
-from nasbench_suite.tabular.export import ARCHITECTURE, as_records, table_columns
+from nasbench_suite.tabular.export import ARCHITECTURE, RepeatChoice, as_records, table_columns
+from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tasks import load_benchmark
 
 
@@ -27,14 +31,14 @@ def query(
         nasbench-suite query graph/proteins 0123:arma,sage,gcn,sage --json
     """
     benchmark = load_benchmark(task)
-    if not isinstance(benchmark, TabularBenchmark):
-        raise NasbenchSuiteError(f"{task} is no table; ask it from Python.")
     genes = np.stack([benchmark.space.parse(text) for text in architectures])
     choice = repeat_choice(repeat)
-    if benchmark.valid_metric:  # refuses what a search may not see: epochs known from test images alone
-        benchmark.query(genes, epochs=epochs, repeat="mean" if choice == "all" else choice)
-    rows = benchmark.rows(genes)
-    columns = table_columns(benchmark.table, epochs=epochs, repeat=choice, rows=rows)
+    if isinstance(benchmark, TabularBenchmark):
+        columns = _looked_up(benchmark, genes, epochs, choice)
+    elif isinstance(benchmark, OperatorSumBenchmark):
+        columns = _added_up(benchmark, genes, epochs, choice)
+    else:
+        raise NasbenchSuiteError(f"{task} is no table; ask it from Python.")
     columns[ARCHITECTURE] = benchmark.space.format(genes)  # as asked, if a row stands for a whole class
     if as_json:
         print_json(as_records(columns))
@@ -42,3 +46,20 @@ def query(
     texts = columns.pop(ARCHITECTURE)
     cells = zip(*(map("{:.6g}".format, values) for values in columns.values()), strict=True)
     print_table([ARCHITECTURE, *columns], [[text, *row] for text, row in zip(texts, cells, strict=True)])
+
+
+def _looked_up(
+    benchmark: TabularBenchmark, genes: Genes, epochs: int | None, repeat: RepeatChoice
+) -> dict[str, Any]:
+    if benchmark.valid_metric:  # refuses what a search may not see: epochs known from test images alone
+        benchmark.query(genes, epochs=epochs, repeat="mean" if repeat == "all" else repeat)
+    return table_columns(benchmark.table, epochs=epochs, repeat=repeat, rows=benchmark.rows(genes))
+
+
+def _added_up(
+    benchmark: OperatorSumBenchmark, genes: Genes, epochs: int | None, repeat: RepeatChoice
+) -> dict[str, Any]:
+    if epochs is not None:
+        raise NasbenchSuiteError(f"{benchmark.id} has no results after epochs; leave out --epochs.")
+    one = "mean" if repeat == "all" else repeat  # there is one
+    return dict(benchmark.query(genes, repeat=one, info=list(benchmark.metrics)).info)

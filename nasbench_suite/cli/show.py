@@ -11,6 +11,7 @@ from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
+from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tasks import load_benchmark, task_names
 
 
@@ -102,7 +103,19 @@ def _task_facts(name: str) -> dict[str, Any]:
             "sha256": benchmark.table.sha256,
             **description.model_dump(exclude={"task", "space", "repeats", "rows"}),
         }
+    elif isinstance(benchmark, OperatorSumBenchmark):
+        of_sums = {"licence", "source", "source_version", "source_sha256", "created_with"}
+        facts |= {
+            "results are sums of": [*benchmark.table.before, *_layers(benchmark), *benchmark.table.after],
+            "sha256": benchmark.table.sha256,
+            **benchmark.table.description.model_dump(include=of_sums),
+        }
     return facts
+
+
+def _layers(benchmark: OperatorSumBenchmark) -> list[str]:
+    space = benchmark.space
+    return [f"{space.n_genes} layers, each one of {space.cardinalities[0]} operations"]
 
 
 def _print_fact(title: str, value: Any) -> None:

@@ -1,4 +1,7 @@
-"""Finds a task's table: in the user's data folder, converted there on first use if a package ships it."""
+"""Finds a task's table: in the user's data folder, converted there on first use if a package ships it.
+
+A table has rows, one per architecture, or operators, whose costs add up to those of any architecture.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +12,9 @@ from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, importer
 from nasbench_suite.tabular.importers.job import ImportJob, Progress, checked_name, no_progress, staged
-from nasbench_suite.tabular.table import KIND, read_table, save_table
+from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
+from nasbench_suite.tabular.operator_table import OperatorTable, is_operator_table, read_operator_table
+from nasbench_suite.tabular.table import KIND, Table, read_table, save_table
 
 
 def tables_folder() -> Path:
@@ -41,7 +46,20 @@ def is_ready(task: str) -> bool:
     return table_path(task).exists() or (sheet is not None and sheet.importer in PACKAGE_IMPORTERS)
 
 
-def open_table_task(task: str) -> TabularBenchmark:
+def read_any_table(path: Path) -> Table | OperatorTable:
+    """Open a table of rows or of operators, whichever the file says it is.
+
+    Raises
+    ------
+    DamagedFileError
+        When the file is truncated, corrupt, of another schema or neither.
+    NasbenchSuiteError
+        When there is no such file.
+    """
+    return read_operator_table(path) if is_operator_table(path) else read_table(path)
+
+
+def open_table_task(task: str) -> TabularBenchmark | OperatorSumBenchmark:
     """Open the table of a task, converting it first if a package ships it; see `load_benchmark`."""
     path = table_path(task)
     if path.parent.parent != tables_folder() or not path.exists():
@@ -56,7 +74,8 @@ def open_table_task(task: str) -> TabularBenchmark:
                 f"{sheet.importer} FILE (nasbench-suite show {benchmark} says which)."
             )
         save_table(convert(sheet, task), path)
-    return TabularBenchmark(read_table(path))
+    table = read_any_table(path)
+    return OperatorSumBenchmark(table) if isinstance(table, OperatorTable) else TabularBenchmark(table)
 
 
 def import_tables(

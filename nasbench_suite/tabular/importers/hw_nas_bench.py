@@ -7,12 +7,12 @@ and named after it, with a column `arch_str` and the official names of the measu
 The pickle is a dictionary: `nasbench201`, data set, then `config` (a dictionary with `arch_str` per cell) and
 one sequence of numbers per measurement (so reads the official `hw_nas_bench_api.py`). Whether the numbers are
 Python's, NumPy's or arrays is not documented, so all are read. Its other half, `fbnet`, holds measurements of
-single operators, from which the official API adds up networks; it is no table of architectures and is left.
+single operators: see `hw_nas_bench_fbnet.py`.
 `average_hw_metric`, which the API adds, is the product of all measurements: none itself, and not in the file.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,9 @@ from nasbench_suite.spaces import Genes, NatsTopologySpace, get_space
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.importers.cells import read_cells, shown
 from nasbench_suite.tabular.importers.completeness import check_complete
+from nasbench_suite.tabular.importers.hw_nas_bench_fbnet import convert_fbnet
 from nasbench_suite.tabular.importers.job import ImportJob
+from nasbench_suite.tabular.importers.measurement import as_number
 from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
 from nasbench_suite.tabular.table import Column
 
@@ -48,6 +50,7 @@ MEASUREMENTS = {
 _MISSING = {"edgetpu_latency": -1.0}
 """The value by which the files say that a cell was not measured."""
 _NOT_MEASURED = ("config", "average_hw_metric")
+_NOT_OF_FBNET = ("edgetpu_latency", "eyeriss_arithmetic_intensity")
 _CSV = re.compile(r"\.csv(\.gz)?$")
 
 
@@ -64,17 +67,29 @@ class _Measured:
 
 
 def convert(job: ImportJob) -> None:
-    """Convert the official pickle, or CSV files: one table per data set.
+    """Convert the official pickle, or CSV files: one table per data set, and space if the pickle has both.
 
     Raises
     ------
     DamagedFileError
-        When a file has another structure, lacks cells, has one twice, or holds what is no measurement.
+        When a file has another structure, lacks cells or operators, has a cell twice, or holds what is no
+        measurement.
     NasbenchSuiteError
         When pickle and CSV files are mixed, or a CSV file's name says no data set.
     """
-    csv = [bool(_CSV.search(file.name)) for file in job.files]
-    parts = map(partial(_of_csv, job), job.files) if all(csv) else _of_pickle(job, job.one_file())
+    if all(_CSV.search(file.name) for file in job.files):
+        _save_all(job, map(partial(_of_csv, job), job.files))
+        return
+    file = job.one_file()
+    source = Source.of([file], VERSION)
+    content = read_pickle(file.read_bytes(), file.name)
+    _save_all(job, _of_pickle(job, file, source, content))
+    if "fbnet" in content:
+        names = {name: ours for name, ours in MEASUREMENTS.items() if name not in _NOT_OF_FBNET}
+        convert_fbnet(job, source, content["fbnet"], f"{file.name}: fbnet", names)
+
+
+def _save_all(job: ImportJob, parts: Iterable[_Measured]) -> None:
     done: set[str] = set()
     for part in parts:
         if part.dataset in done:
@@ -85,10 +100,11 @@ def convert(job: ImportJob) -> None:
 
 def _of_csv(job: ImportJob, file: Path) -> _Measured:
     stem = _CSV.sub("", file.name)
-    dataset = next((name for name in job.sheet.tasks if re.search(rf"(^|[_-]){name}$", stem)), None)
+    datasets = _datasets(job)
+    dataset = next((name for name in datasets if re.search(rf"(^|[_-]){name}$", stem)), None)
     if dataset is None:
         raise NasbenchSuiteError(
-            f"{file.name} does not say its data set; let its name end in one of {', '.join(job.sheet.tasks)} "
+            f"{file.name} does not say its data set; let its name end in one of {', '.join(datasets)} "
             "before .csv or .csv.gz."
         )
     cells = read_cells(file)
@@ -107,19 +123,23 @@ def _of_csv(job: ImportJob, file: Path) -> _Measured:
     )
 
 
-def _of_pickle(job: ImportJob, file: Path) -> Iterator[_Measured]:
-    source = Source.of([file], VERSION)
-    content = read_pickle(file.read_bytes(), file.name)
+def _of_pickle(job: ImportJob, file: Path, source: Source, content: Any) -> Iterator[_Measured]:
+    datasets = _datasets(job)
     tables = content.get("nasbench201") if isinstance(content, dict) else None
-    if not isinstance(tables, dict) or set(tables) != set(job.sheet.tasks):
+    if not isinstance(tables, dict) or set(tables) != set(datasets):
         raise DamagedFileError(
-            f"{file.name} has not the data sets {', '.join(job.sheet.tasks)} under 'nasbench201'; use the "
+            f"{file.name} has not the data sets {', '.join(datasets)} under 'nasbench201'; use the "
             "official file HW-NAS-Bench-v1_0.pickle."
         )
-    for dataset in job.sheet.tasks:
+    for dataset in datasets:
         where = f"{file.name}: nasbench201, {dataset}"
         texts, columns = _checked_table(tables[dataset], where)
         yield _Measured(dataset, where, source, texts, columns, lambda row: f"entry {row}")
+
+
+def _datasets(job: ImportJob) -> list[str]:
+    """Return the data sets of the topology space."""
+    return [name for name, task in job.sheet.tasks.items() if task.space == SPACE]
 
 
 def _checked_table(table: Any, where: str) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
@@ -149,14 +169,13 @@ def _numbers(values: Any, rows: int, what: str) -> NDArray[np.float64]:
     listed = values.tolist() if isinstance(values, np.ndarray) else values
     if not isinstance(listed, list | tuple) or len(listed) != rows:
         raise DamagedFileError(f"{what}: there are not {rows:,} values, one per cell; use the official file.")
-    plain = [value.item() if isinstance(value, np.ndarray) and value.size == 1 else value for value in listed]
-    for row, value in enumerate(plain):
-        if type(value) not in (int, float):
-            raise DamagedFileError(f"{what}, entry {row}: {value!r:.60} is no number; use the official file.")
-    try:
-        return np.array(plain, dtype=np.float64)
-    except OverflowError as problem:
-        raise DamagedFileError(f"{what}: a number is too large; use the official file.") from problem
+    numbers = np.empty(rows)
+    for row, value in enumerate(listed):
+        try:
+            numbers[row] = as_number(value)
+        except ValueError as problem:
+            raise DamagedFileError(f"{what}, entry {row}: {problem}; use the official file.") from problem
+    return numbers
 
 
 def _save(job: ImportJob, part: _Measured) -> None:

@@ -1,21 +1,20 @@
-"""Operator tables: files that are what was written or refused, and sums that are those of a plain loop."""
+"""Operator tables: files that are what was written, and sums that are those of a plain loop."""
 
 import os
 import pickle
-import random
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from operator_tables import DESCRIPTION, METRICS, NAMES, SPACE, drawn, made, plain_sum
 
-from nasbench_suite import ArchitectureError, NasbenchSuiteError, get_space
-from nasbench_suite.benchmark import Benchmark, Metric
+from nasbench_suite import ArchitectureError, NasbenchSuiteError
+from nasbench_suite.benchmark import Benchmark
 from nasbench_suite.errors import DamagedFileError, UnknownNameError
-from nasbench_suite.tabular import TableDescription
 from nasbench_suite.tabular.catalogue import read_any_table
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tabular.operator_table import (
@@ -27,40 +26,6 @@ from nasbench_suite.tabular.operator_table import (
 )
 from nasbench_suite.tabular.table import Table, read_table, save_table
 
-SPACE = get_space("fbnet")
-NAMES = ("latency_ms", "energy_mj")
-DESCRIPTION = TableDescription(
-    task="made/up",
-    space="fbnet",
-    valid="",
-    test="",
-    rows="string",
-    repeats=["one"],
-    licence="none",
-    source="random numbers",
-    source_version="1",
-    source_sha256="0" * 64,
-    created_with="the test suite",
-)
-METRICS = {name: Metric(name, name[-2:], "min", "info", "made up", recorded="once") for name in NAMES}
-
-
-def drawn(seed):
-    rng = np.random.default_rng(seed)
-    return OperatorCosts(rng.random(2), rng.random((22, 9)), rng.random(3))
-
-
-def made(**changes):
-    arguments = {
-        "description": DESCRIPTION,
-        "metrics": METRICS,
-        "before": ["a", "b"],
-        "after": ["c", "d", "e"],
-        "costs": {name: drawn(seed) for seed, name in enumerate(NAMES)},
-        **changes,
-    }
-    return OperatorTable(**arguments)
-
 
 @pytest.fixture(scope="module")
 def table():
@@ -71,19 +36,6 @@ def table():
 def path(table, tmp_path):
     save_operator_table(table, tmp_path / "sums.h5")
     return tmp_path / "sums.h5"
-
-
-def plain_sum(costs, network):
-    """One number after the other, as Python adds them."""
-    total = 0.0
-    for part in costs.before.tolist():
-        total += part
-    rows = costs.operators.tolist()
-    for layer in range(22):
-        total += rows[layer][network[layer]]
-    for part in costs.after.tolist():
-        total += part
-    return total
 
 
 # -- sums ------------------------------------------------------------------------------------------------
@@ -207,16 +159,13 @@ def test_without_parts_around_the_layers(tmp_path):
 def test_pickling_takes_the_path_and_not_the_numbers(table, path):
     benchmark = OperatorSumBenchmark(read_operator_table(path))
     sent = pickle.dumps(benchmark)
-    assert os.fsencode(path) in sent
+    assert len(sent) < 1000
     assert table.costs["latency_ms"].operators[0].tobytes() not in sent
     networks = SPACE.sample(np.random.default_rng(4), 30)
     expected = benchmark.query(networks, info=NAMES).info["latency_ms"]
     assert np.array_equal(pickle.loads(sent).query(networks, info=NAMES).info["latency_ms"], expected)
     held = pickle.loads(pickle.dumps(OperatorSumBenchmark(table)))
     assert np.array_equal(held.query(networks, info=NAMES).info["latency_ms"], expected)
-    with open("/proc/self/maps" if os.path.exists("/proc/self/maps") else os.devnull) as maps:
-        mapped = maps.read()
-    assert not mapped or str(path) in mapped
 
 
 def test_the_first_line_says_which_kind_of_table_it_is(path, make_table, tmp_path):
@@ -237,137 +186,6 @@ def test_the_first_line_says_which_kind_of_table_it_is(path, make_table, tmp_pat
         read_any_table(tmp_path / "none.h5")
 
 
-# -- damage ----------------------------------------------------------------------------------------------
-
-
-def test_a_flipped_byte_anywhere_is_noticed_or_not_ours(path, readings_of_flipped):
-    whole, stated = path.read_bytes(), read_operator_table(path).sha256
-    first, seal, _ = whole.split(b"\n", 2)
-    sealed = len(first) + len(seal) + 2 + int(seal.split(b" ")[2])
-    ours = set(range(sealed))
-    with h5py.File(path) as file:
-        for part in ("before", "operators", "after"):
-            for entry in file[part].values():
-                start = entry.id.get_offset()
-                ours |= set(range(start, start + entry.id.get_storage_size()))
-    draw = random.Random(0)
-    elsewhere = sorted(set(range(len(whole))) - ours)
-    positions = [*range(len(first)), *draw.sample(elsewhere, 100), *draw.sample(sorted(ours), 200)]
-    found = readings_of_flipped(path, "nasbench_suite.tabular.catalogue:read_any_table", positions)
-    assert found == {byte: "refused" if byte in ours else f"read {stated}" for byte in positions}
-
-
-@pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.999])
-def test_a_truncated_file_is_refused(path, share):
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(DamagedFileError, match="truncated or corrupt"):
-        read_any_table(path)
-
-
-def test_another_schema_is_refused_with_its_number(path):
-    path.write_bytes(path.read_bytes().replace(b"operator-table 1\n", b"operator-table 7\n", 1))
-    with pytest.raises(DamagedFileError, match="operator-table of schema 7, this version reads 1"):
-        read_any_table(path)
-
-
-@pytest.mark.parametrize("name", ["operators/latency_ms", "before/energy_mj", "after/energy_mj"])
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"shape": [9, 22]},
-        {"shape": [21, 9]},
-        {"shape": [22, 8]},
-        {"shape": [198]},
-        {"shape": [1]},
-        {"shape": []},
-        {"shape": [0]},
-        {"dtype": "<i8"},
-        {"dtype": ">f8"},
-        {"dtype": "<f4"},
-        {"dtype": "<u8"},
-        {"dtype": "object"},
-        {"shape": "22"},
-        {"offset": 10**9},
-        {"offset": -8},
-    ],
-    ids=str,
-)
-def test_an_array_of_another_type_or_shape_is_refused(path, name, change, manifest_edited):
-    with manifest_edited(path) as manifest:
-        entry = manifest["arrays"][name]
-        entry.update(change)
-        if change.keys() == {"shape"} and isinstance(change["shape"], list):
-            entry["sha256"] = None
-    with pytest.raises(DamagedFileError):
-        read_operator_table(path)
-
-
-@pytest.mark.parametrize("name", ["operators/latency_ms", "before/energy_mj", "after/latency_ms"])
-def test_a_file_without_an_array_is_refused(path, name, manifest_edited):
-    with manifest_edited(path) as manifest:
-        del manifest["arrays"][name]
-    with pytest.raises(DamagedFileError):
-        read_operator_table(path)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e308])
-@pytest.mark.parametrize("name", ["operators/latency_ms", "before/energy_mj", "after/latency_ms"])
-def test_a_resealed_number_that_is_none_is_refused(path, name, value, manifest_edited):
-    with h5py.File(path, "r+") as file:
-        file[name][...] = value
-    with manifest_edited(path) as manifest:
-        manifest["arrays"][name]["sha256"] = None
-    with pytest.raises(DamagedFileError):
-        read_operator_table(path)
-
-
-HEADS = {
-    "none": lambda head: head.clear(),
-    "no description": lambda head: head.pop("description"),
-    "no metrics": lambda head: head.pop("metrics"),
-    "no names before": lambda head: head.pop("before"),
-    "metrics empty": lambda head: head.update(metrics={}),
-    "metrics a list": lambda head: head.update(metrics=["latency_ms"]),
-    "one name more": lambda head: head["after"].append("f"),
-    "names that are numbers": lambda head: head.update(before=[1, 2]),
-    "names in one text": lambda head: head.update(before="ab"),
-    "another space": lambda head: head["description"].update(space="nats_topology"),
-    "a space of other layers": lambda head: head["description"].update(space="nats_size"),
-    "unequal layers": lambda head: head["description"].update(space="mnasnet"),
-    "validation": lambda head: head["description"].update(valid="latency_ms"),
-    "test": lambda head: head["description"].update(test="latency_ms"),
-    "two repeats": lambda head: head["description"].update(repeats=["a", "b"]),
-    "no repeat": lambda head: head["description"].update(repeats=[]),
-    "a metric without costs": lambda head: head["metrics"].update(more=head["metrics"]["latency_ms"]),
-    "a metric of another name": lambda head: head["metrics"]["latency_ms"].update(name="energy_mj"),
-    "a metric that steers": lambda head: head["metrics"]["latency_ms"].update(role="valid"),
-    "a metric that is seconds": lambda head: head["metrics"]["latency_ms"].update(role="cost"),
-    "a metric of epochs": lambda head: head["metrics"]["latency_ms"].update(recorded="each epoch"),
-    "a metric that goes sideways": lambda head: head["metrics"]["latency_ms"].update(direction="sideways"),
-    "a metric that is no dictionary": lambda head: head["metrics"].update(latency_ms=7),
-}
-
-
-@pytest.mark.parametrize("change", HEADS.values(), ids=HEADS)
-def test_a_resealed_head_that_disagrees_is_refused(path, change, manifest_edited):
-    with manifest_edited(path) as manifest:
-        change(manifest["head"])
-    with pytest.raises(DamagedFileError):
-        read_operator_table(path)
-
-
-def test_a_table_that_disagrees_is_not_made():
-    costs = {name: drawn(0) for name in NAMES}
-    bad = costs["latency_ms"]._replace(operators=np.ones((22, 9), dtype=np.float32))
-    with pytest.raises(ValueError, match=r"float32 \(22, 9\), not float64"):
-        made(costs={**costs, "latency_ms": bad})
-    with pytest.raises(ValueError, match="not those that costs are given of"):
-        made(costs={"latency_ms": drawn(0)})
-    with pytest.raises(ValueError, match="metric energy_mj is"):
-        made(metrics={**METRICS, "energy_mj": replace(METRICS["energy_mj"], role="test")})
-
-
 def test_a_full_disk_leaves_nothing(table, tmp_path):
     folder = tmp_path / "file"
     folder.write_text("no folder")
@@ -375,15 +193,17 @@ def test_a_full_disk_leaves_nothing(table, tmp_path):
         save_operator_table(table, folder / "sums.h5")
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of mapped files")
 def test_another_process_maps_the_file(path):
     program = (
         "import pickle, sys; b = pickle.loads(sys.stdin.buffer.read());"
         "import numpy as np; g = np.full((1, 22), 3, dtype=np.uint8);"
-        "print(b.query(g, info=['latency_ms']).info['latency_ms'][0].hex())"
+        "print(b.query(g, info=['latency_ms']).info['latency_ms'][0].hex());"
+        "print(str(b.table.path) in open('/proc/self/maps').read())"
     )
     benchmark = OperatorSumBenchmark(read_operator_table(path))
     done = subprocess.run(
         [sys.executable, "-c", program], input=pickle.dumps(benchmark), capture_output=True, check=True
     )
     expected = plain_sum(benchmark.table.costs["latency_ms"], [3] * 22)
-    assert done.stdout.decode().strip() == expected.hex()
+    assert done.stdout.decode().split() == [expected.hex(), "True"]
