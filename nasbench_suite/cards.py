@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nasbench_suite.benchmark import Direction, Role
 from nasbench_suite.content import content_root
-from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError, shorten
 
 Text = Annotated[str, Field(min_length=1)]
 Setting = bool | int | float | str
@@ -236,7 +236,7 @@ def _explain(path: Path, text: str, problem: ValidationError, model: type[BaseMo
     location = first["loc"]
     line = line_of_key(text, location)
     where = f"{path}, line {line}" if line else str(path)
-    key = _shorten(".".join(map(str, location)))
+    key = shorten(".".join(map(str, location)))
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, location[:-1])
         near = get_close_matches(str(location[-1]), known, n=1)
@@ -244,12 +244,7 @@ def _explain(path: Path, text: str, problem: ValidationError, model: type[BaseMo
         return f"{where}: key {key!r} is not known; {hint}"
     if first["type"] == "missing":
         return f"{where}: key {key!r} is missing."
-    return f"{where}: key {key!r}: {first['msg']}, not {_shorten(repr(first['input']))}."
-
-
-def _shorten(text: str, most: int = 100) -> str:
-    """Return the text, its middle left out where it is longer than a sentence bears."""
-    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 4 :]}"
+    return f"{where}: key {key!r}: {first['msg']}, not {shorten(repr(first['input']))}."
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -12,11 +12,16 @@ class NasbenchSuiteError(Exception):
     """What was asked for cannot be done; the message says why and what to do."""
 
 
+def shorten(text: str, most: int = 100) -> str:
+    """Return the text, its middle left out where it is longer than a sentence bears."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 4 :]}"
+
+
 class UnknownNameError(NasbenchSuiteError):
     """A name that nothing answers to; the message lists the nearest names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]):
-        known = sorted(known)
+        known, name = sorted(known), shorten(name)
         near = get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
         super().__init__(f"there is no {kind} {name!r}; {hint}")

@@ -1,8 +1,8 @@
 """Speed of importing official files, of look-ups by isomorphism class, and of a published comparison.
 
-Limits, written down before measuring. A NATS record of 85 kB is 326 kB of pickle: libbz2 unpacks that in 4.8 ms
-here, on one core, whatever we do; unpickling took 1.1 ms with Python's own reader and filling the rows 0.8 ms,
-so decompression is 70 % of the work, and both cores can be kept busy, since no record waits for another. A
+Limits, written down before measuring. A NATS record of 85 kB is 326 kB of pickle: libbz2 unpacks that in
+4.8 ms here, on one core, whatever we do; unpickling took 1.1 ms with Python's reader, filling rows 0.8 ms, so
+decompression is 70 % of the work, and both cores can be kept busy, since no record waits for another. A
 look-up in NAS-Bench-101 reads 26 bytes of genes, folds them into two numbers by one BLAS product (20 ns), and
 gathers four times, once from 8 MB: about 60 ns, or 16 million a second.
 """

@@ -17,17 +17,17 @@ import numpy as np
 from nasbench_suite import get_space, search
 from nasbench_suite.benchmark import Metric
 from nasbench_suite.cards import read_card
+from nasbench_suite.foreign.crc32c import crc32c, masked
+from nasbench_suite.foreign.restricted_pickle import read_pickle
+from nasbench_suite.foreign.tfrecord import read_records
 from nasbench_suite.runs import Runs
 from nasbench_suite.tabular import Table, TableDescription, TabularBenchmark
 from nasbench_suite.tabular.catalogue import datasheet_of
 from nasbench_suite.tabular.importers import importer
-from nasbench_suite.tabular.importers.crc32c import crc32c, masked
 from nasbench_suite.tabular.importers.job import ImportJob, staged
 from nasbench_suite.tabular.importers.mapping import TableMapping
 from nasbench_suite.tabular.importers.nats_archive import open_archive
 from nasbench_suite.tabular.importers.nats_bench import decompress
-from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
-from nasbench_suite.tabular.importers.tfrecord import read_records
 from nasbench_suite.tabular.table import read_table, save_table
 
 MAPPING = {

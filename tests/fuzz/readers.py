@@ -35,9 +35,9 @@ from formats import FORMATS
 from mutation import OPCODES, mutate
 
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.tabular.importers.pickle_stream import stream_items
-from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
-from nasbench_suite.tabular.importers.torch_file import read_torch, stream_torch
+from nasbench_suite.foreign.pickle_stream import stream_items
+from nasbench_suite.foreign.restricted_pickle import read_pickle
+from nasbench_suite.foreign.torch_file import read_torch, stream_torch
 
 TIME_LIMIT = 10.0
 """Seconds that reading one input may take; the seeds take a millisecond."""

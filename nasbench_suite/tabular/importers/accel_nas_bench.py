@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.foreign.cells import Cells, read_cells, shown
 from nasbench_suite.spaces import Genes
 from nasbench_suite.spaces.mnasnet import CHOICES
 from nasbench_suite.tabular.importers.assembly import Source, assemble
-from nasbench_suite.tabular.importers.cells import Cells, read_cells, shown
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.table import Column
 

@@ -12,10 +12,10 @@ from nasbench_suite.errors import (
     DamagedFileError,
     NasbenchSuiteError,
 )
+from nasbench_suite.foreign.cells import Cells, read_cells, shown
 from nasbench_suite.formula import Formula
 from nasbench_suite.spaces import Genes, get_space
 from nasbench_suite.tabular.importers.assembly import Source, assemble
-from nasbench_suite.tabular.importers.cells import Cells, read_cells, shown
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.importers.mapping import ByEpoch, Formulas, TableMapping, TaskMapping
 from nasbench_suite.tabular.table import Column, Table

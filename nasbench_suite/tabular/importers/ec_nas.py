@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.foreign.protobuf_columns import Path
 from nasbench_suite.spaces import NasBench101Space, get_space
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.importers.job import ImportJob
@@ -23,7 +24,6 @@ from nasbench_suite.tabular.importers.nas_bench_101 import (
     parameters,
     read_trainings,
 )
-from nasbench_suite.tabular.importers.protobuf_columns import Path
 from nasbench_suite.tabular.importers.trainings import SortedTrainings
 from nasbench_suite.tabular.table import Column
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.tabular.importers.torch_file import read_torch
+from nasbench_suite.foreign.torch_file import read_torch
 
 FOLDERS = ("nasbench201", "fbnet")
 ARCHITECTURES = "arch"

@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import ArchitectureError, DamagedFileError, NasbenchSuiteError
+from nasbench_suite.foreign.cells import read_cells, shown
+from nasbench_suite.foreign.restricted_pickle import read_pickle
 from nasbench_suite.spaces import Genes, NatsTopologySpace, get_space
 from nasbench_suite.tabular.importers.assembly import Source, assemble
-from nasbench_suite.tabular.importers.cells import read_cells, shown
 from nasbench_suite.tabular.importers.completeness import check_complete
 from nasbench_suite.tabular.importers.hw_nas_bench_fbnet import convert_fbnet
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.importers.measurement import as_number
-from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
 from nasbench_suite.tabular.table import Column
 
 SPACE = "nats_topology"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasbench_suite.cards import Datasheet
-from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.errors import NasbenchSuiteError, shorten
 from nasbench_suite.storage import explain
 from nasbench_suite.tabular.table import Table, save_table
 
@@ -29,8 +29,8 @@ def checked_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise NasbenchSuiteError(
-            f"{name!r} cannot name a benchmark or data set; use letters, digits and _ @ . + -, a letter or "
-            "digit first."
+            f"{shorten(name)!r} cannot name a benchmark or data set; use letters, digits and _ @ . + -, a "
+            "letter or digit first."
         )
     return name
 

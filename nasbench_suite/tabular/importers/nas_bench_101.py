@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.foreign.protobuf_columns import Path
 from nasbench_suite.spaces import NasBench101Space, get_space
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.importers.completeness import check_complete
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.importers.module_hashes import check_hashes
 from nasbench_suite.tabular.importers.nasbench101_records import Batch, damaged, read_batches
-from nasbench_suite.tabular.importers.protobuf_columns import Path
 from nasbench_suite.tabular.importers.trainings import SortedTrainings, Trainings
 from nasbench_suite.tabular.table import Column
 

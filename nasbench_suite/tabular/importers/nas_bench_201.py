@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.foreign.torch_file import stream_torch
 from nasbench_suite.tabular.importers.assembly import Source
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.importers.nats_full import RECORDS, convert_stream
 from nasbench_suite.tabular.importers.nats_records import TOPOLOGY, ResultLayout, layouts
-from nasbench_suite.tabular.importers.torch_file import stream_torch
 
 SPACE = "nats_topology"
 SCHEDULES = (replace(TOPOLOGY[0], name="full"), replace(TOPOLOGY[1], name="less"))

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Metric, Recorded
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.foreign.pickle_stream import stream_items
 from nasbench_suite.mapped import Place
 from nasbench_suite.tabular.importers.assembly import Source, describe
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.importers.nas_bench_graph import genes_of_numbers, numbers_of_space
-from nasbench_suite.tabular.importers.pickle_stream import stream_items
 from nasbench_suite.tabular.table import create_table
 from nasbench_suite.workers import workers
 

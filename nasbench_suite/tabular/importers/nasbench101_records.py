@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import ArchitectureError, DamagedFileError
+from nasbench_suite.foreign.protobuf_columns import Path as FieldPath
+from nasbench_suite.foreign.protobuf_columns import WrongMessageError, read_columns
+from nasbench_suite.foreign.tfrecord import read_records
 from nasbench_suite.spaces import Codes, Genes, NasBench101Space, get_space
 from nasbench_suite.spaces.nasbench101_cell import INPUT, OPERATIONS, OUTPUT
 from nasbench_suite.spaces.nasbench101_classes import EDGES, VERTICES
-from nasbench_suite.tabular.importers.protobuf_columns import Path as FieldPath
-from nasbench_suite.tabular.importers.protobuf_columns import WrongMessageError, read_columns
-from nasbench_suite.tabular.importers.tfrecord import read_records
 
 RECORDS_AT_ONCE = 1 << 14
 """Records whose numbers are read together: enough for arrays, few enough to stay in a cache."""

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 
 from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.foreign.restricted_pickle import read_pickle
 from nasbench_suite.tabular.importers import nats_full
 from nasbench_suite.tabular.importers.assembly import Source
 from nasbench_suite.tabular.importers.job import ImportJob
@@ -24,7 +25,6 @@ from nasbench_suite.tabular.importers.nats_tables import (
     created,
     parse_all,
 )
-from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
 from nasbench_suite.workers import workers
 
 _MOST_BYTES = 1 << 28

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.foreign.pickle_stream import StreamedItems, stream_items
 from nasbench_suite.tabular.importers.assembly import Source
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.importers.nats_records import ResultLayout, Schedule, layouts
@@ -23,7 +24,6 @@ from nasbench_suite.tabular.importers.nats_tables import (
     created,
     parse_all,
 )
-from nasbench_suite.tabular.importers.pickle_stream import StreamedItems, stream_items
 
 RECORDS = "arch2infos"
 """Where in the outermost dictionary the records are."""

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import ArchitectureError, DamagedFileError
+from nasbench_suite.foreign.torch_file import read_torch
 from nasbench_suite.spaces import CategoricalSpace, Genes, get_space
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.importers.completeness import check_complete
 from nasbench_suite.tabular.importers.job import ImportJob
-from nasbench_suite.tabular.importers.torch_file import read_torch
 from nasbench_suite.tabular.table import Column
 
 VERSION = "v10141024"

@@ -375,7 +375,7 @@ def test_parquet_gives_the_table_of_the_csv(imported, tmp_path):
 
 
 def test_parquet_without_pyarrow_says_what_to_install(imported, tmp_path, monkeypatch):
-    monkeypatch.setattr("nasbench_suite.tabular.importers.cells.find_spec", lambda name: None)
+    monkeypatch.setattr("nasbench_suite.foreign.cells.find_spec", lambda name: None)
     (tmp_path / "made.parquet").write_bytes(b"PAR1")
     with pytest.raises(NasbenchSuiteError, match=r"nasbench-suite\[parquet\]"):
         imported(VALID, tmp_path / "made.parquet")

@@ -7,7 +7,7 @@ A message is a sequence of fields, each a key (field number times 8 plus wire ty
 import struct
 from collections.abc import Iterator
 
-from nasbench_suite.tabular.importers.protobuf_columns import (
+from nasbench_suite.foreign.protobuf_columns import (
     BYTES,
     DOUBLE,
     FIXED32,

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.tabular.importers.torch_file import read_torch, stream_torch
+from nasbench_suite.foreign.torch_file import read_torch, stream_torch
 
 KEY = "arch2infos"
 TYPES = ["float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint8", "bool"]
@@ -202,7 +202,7 @@ def test_torch_is_not_imported(save):
     path = save({"a": torch.ones(2), KEY: {}})
     code = (
         "import sys, pathlib\n"
-        "from nasbench_suite.tabular.importers.torch_file import read_torch\n"
+        "from nasbench_suite.foreign.torch_file import read_torch\n"
         "assert read_torch(pathlib.Path(sys.argv[1]))['a'].tolist() == [1, 1]\n"
         "assert 'torch' not in sys.modules\n"
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pickle_programs import PLAIN, RECORD, lookup, pushed
 
 from nasbench_suite.errors import DamagedFileError
-from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
+from nasbench_suite.foreign.restricted_pickle import read_pickle
 
 
 def stack_global(module, name):
@@ -106,7 +106,7 @@ def test_calls_are_refused_by_name_and_not_run(tmp_path, protocol, function, nam
         ("collections", "defaultdict"),
         ("numpy.core.multiarray", "scalar.__globals__"),
         ("numpy._core.multiarray", "scalar.__builtins__"),
-        ("nasbench_suite.tabular.importers.restricted_pickle", "np.load"),
+        ("nasbench_suite.foreign.restricted_pickle", "np.load"),
     ],
 )
 def test_lookups_by_either_opcode_are_refused_by_name(module, name):

@@ -7,7 +7,7 @@ followed value by value. Genuine records are settled, so they cost one pass of a
 import pickle
 from collections.abc import Iterable
 
-from nasbench_suite.tabular.importers.pickle_scan import LENGTHS, UNBOUNDED, memo_number, skim, token_end
+from nasbench_suite.foreign.pickle_scan import LENGTHS, UNBOUNDED, memo_number, skim, token_end
 
 MAX_NESTING = 500
 """Containers within containers that are read; genuine tables have fewer than ten."""

@@ -11,7 +11,7 @@ import pytest
 from pickle_programs import RECORD, called, lookup, pushed
 
 from nasbench_suite.errors import DamagedFileError
-from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
+from nasbench_suite.foreign.restricted_pickle import read_pickle
 
 
 @pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])

@@ -13,9 +13,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.tabular.importers.pickle_depth import check
-from nasbench_suite.tabular.importers.pickle_memo import Memo, Region, relocate
-from nasbench_suite.tabular.importers.pickle_opcodes import (
+from nasbench_suite.foreign.pickle_depth import check
+from nasbench_suite.foreign.pickle_memo import Memo, Region, relocate
+from nasbench_suite.foreign.pickle_opcodes import (
     CLOSING,
     FILLING,
     MARK,
@@ -27,8 +27,8 @@ from nasbench_suite.tabular.importers.pickle_opcodes import (
     Opcodes,
     Slots,
 )
-from nasbench_suite.tabular.importers.pickle_stand_ins import Global, Meter
-from nasbench_suite.tabular.importers.restricted_pickle import ADMITTED, RestrictedUnpickler, refusing
+from nasbench_suite.foreign.pickle_stand_ins import Global, Meter
+from nasbench_suite.foreign.restricted_pickle import ADMITTED, RestrictedUnpickler, refusing
 
 HELD_SLOTS = 32
 """Keys, values and unfinished parts of them that are held, since they might still be reached back to."""

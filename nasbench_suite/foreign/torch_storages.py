@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nasbench_suite.tabular.importers.pickle_stand_ins import (
+from nasbench_suite.foreign.pickle_stand_ins import (
     CONTAINERS,
     NUMPY,
     Constructor,

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from nasbench_suite.errors import DamagedFileError
-from nasbench_suite.tabular.importers.pickle_depth import check
-from nasbench_suite.tabular.importers.pickle_stand_ins import (
+from nasbench_suite.foreign.pickle_depth import check
+from nasbench_suite.foreign.pickle_stand_ins import (
     CONTAINERS,
     NUMPY,
     Constructor,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from nasbench_suite.tabular.importers.pickle_stand_ins import Constructor, Number
+from nasbench_suite.foreign.pickle_stand_ins import Constructor, Number
 
 GET, PUT, CUT = range(3)
 Edit = tuple[int, int, int, int]

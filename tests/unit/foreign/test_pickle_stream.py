@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.tabular.importers import pickle_opcodes, pickle_stream
-from nasbench_suite.tabular.importers.pickle_stream import stream_items
+from nasbench_suite.foreign import pickle_opcodes, pickle_stream
+from nasbench_suite.foreign.pickle_stream import stream_items
 
 KEY = "arch2infos"
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)

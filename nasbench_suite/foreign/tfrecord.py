@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.tabular.importers.crc32c import crc32c, masked
+from nasbench_suite.foreign.crc32c import crc32c, masked
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")

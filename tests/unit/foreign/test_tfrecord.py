@@ -16,8 +16,8 @@ from plain_protobuf import fields
 
 from nasbench_suite import get_space
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.tabular.importers import crc32c, tfrecord
-from nasbench_suite.tabular.importers.protobuf_columns import MalformedMessageError
+from nasbench_suite.foreign import crc32c, tfrecord
+from nasbench_suite.foreign.protobuf_columns import MalformedMessageError
 
 FILES = {"energy_4V9E.tfrecord": 1092, "energy_5V9E.tfrecord": 2532}
 

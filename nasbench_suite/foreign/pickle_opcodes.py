@@ -8,8 +8,8 @@ import zlib
 from bisect import bisect_left
 from typing import BinaryIO
 
-from nasbench_suite.tabular.importers.pickle_memo import CUT, GET, PUT, Edit
-from nasbench_suite.tabular.importers.pickle_scan import (
+from nasbench_suite.foreign.pickle_memo import CUT, GET, PUT, Edit
+from nasbench_suite.foreign.pickle_scan import (
     memo_number,
     refuse_extension,
     short_texts,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_protobuf import fields
 
-from nasbench_suite.tabular.importers.protobuf_columns import (
+from nasbench_suite.foreign.protobuf_columns import (
     MalformedMessageError,
     WrongMessageError,
     read_columns,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nasbench_suite.tabular.importers.pickle_scan import LENGTHS, skim, token_end
+from nasbench_suite.foreign.pickle_scan import LENGTHS, skim, token_end
 
 TOKENS = [b"K\x01", b"]", b"}", b")", b"\x85", b"\x86", b"\x87", b"(", b"t", b"l", b"2", b"0", b"\x94"]
 TOKENS += [

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
+from nasbench_suite.foreign.restricted_pickle import read_pickle
 
 READ_ALONE = """
 import resource, sys
 from nasbench_suite.errors import DamagedFileError
-from nasbench_suite.tabular.importers.restricted_pickle import read_pickle
+from nasbench_suite.foreign.restricted_pickle import read_pickle
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
 try:

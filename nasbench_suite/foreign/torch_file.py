@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.tabular.importers.pickle_depth import check
-from nasbench_suite.tabular.importers.pickle_stand_ins import unwrap
-from nasbench_suite.tabular.importers.pickle_stream import StreamedItems, stream_items
-from nasbench_suite.tabular.importers.restricted_pickle import RestrictedUnpickler, refusing
-from nasbench_suite.tabular.importers.torch_storages import Storage, Tensors
+from nasbench_suite.foreign.pickle_depth import check
+from nasbench_suite.foreign.pickle_stand_ins import unwrap
+from nasbench_suite.foreign.pickle_stream import StreamedItems, stream_items
+from nasbench_suite.foreign.restricted_pickle import RestrictedUnpickler, refusing
+from nasbench_suite.foreign.torch_storages import Storage, Tensors
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
