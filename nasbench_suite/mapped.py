@@ -18,10 +18,11 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import h5py
 import numpy as np
@@ -177,36 +178,37 @@ def _reserve(aside: Path) -> None:
 
 
 def _seal(aside: Path, block: int, kind: Kind, head: Mapping[str, Any], places: Mapping[str, Place]) -> None:
-    with aside.open("r+b") as file:
+    with aside.open("r+b") as file, ThreadPoolExecutor(os.cpu_count()) as threads:
         os.fsync(file.fileno())
+        sums = threads.map(_sha256_of_bytes, places.values())  # hashing runs beside other threads
         arrays = {
             name: {
                 "dtype": place.dtype,
                 "shape": list(place.shape),
                 "offset": place.offset,
-                "sha256": _sha256_of_bytes(file, place),
+                "sha256": digest,
             }
-            for name, place in places.items()
+            for (name, place), digest in zip(places.items(), sums, strict=True)
         }
         manifest = _as_json({"head": head, "arrays": arrays, "bytes": aside.stat().st_size})
         seal = f"sha256 {hashlib.sha256(manifest).hexdigest()} {len(manifest)}\n".encode()
         content = kind.mark + seal + manifest
         if len(content) > block:
             raise AssertionError("the manifest has outgrown its block")
-        file.seek(0)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _sha256_of_bytes(file: BinaryIO, place: Place) -> str:
+def _sha256_of_bytes(place: Place) -> str:
     """Return the SHA-256 of an array by reading it: mapped, it would count as this process's memory."""
     digest = hashlib.sha256()
     left = math.prod(place.shape) * np.dtype(place.dtype).itemsize
-    file.seek(place.offset)
-    while left and (piece := file.read(min(left, _HASHED_AT_ONCE))):
-        digest.update(piece)
-        left -= len(piece)
+    with place.path.open("rb") as file:
+        file.seek(place.offset)
+        while left and (piece := file.read(min(left, _HASHED_AT_ONCE))):
+            digest.update(piece)
+            left -= len(piece)
     return digest.hexdigest()
 
 
