@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 
 import nasbench_suite
-from nasbench_suite.cards import strategy_cards
+from nasbench_suite.cards import datasheets, strategy_cards
+from nasbench_suite.cli.app import app
 from nasbench_suite.content import CONTENT_FOLDERS
 from nasbench_suite.leaderboards.render import board_figures, markdown_page
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
+from nasbench_suite.spaces import space_names
+from nasbench_suite.tabular.importers import IMPORTERS
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = [command.name for command in app.registered_commands]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -100,9 +104,28 @@ print(content_root().name, len(strategy_names()))
     assert done.stdout.split() == ["_content", str(len(strategy_cards()))]
 
 
+def test_readme_lists_every_space():
+    for name in space_names():
+        assert f"`{name}`" in README
+
+
 def test_readme_lists_every_strategy():
     for name in strategy_cards():
         assert f"`{name}`" in README
+
+
+def test_readme_lists_every_importer_and_command():
+    for name in IMPORTERS:
+        assert f"`{name}`" in README
+    for name in COMMANDS:
+        assert f"`{name}`" in README
+
+
+def test_readmes_of_the_content_list_what_lies_there():
+    tabular = (ROOT / "tabular" / "README.md").read_text()
+    assert all(f"`{name}/`" in tabular for name in datasheets())
+    boards = (ROOT / "leaderboards" / "README.md").read_text()
+    assert all(f"[`{name}`]" in boards for name in leaderboard_folders())
 
 
 def test_readme_names_commands_that_exist():
