@@ -15,6 +15,8 @@ from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.jobs import RepeatChoice, Search, in_folder, keep_runs, play_blocks
 from nasbench_suite.loop import Budget, Duplicates, Overshoot
 from nasbench_suite.runs import Runs
+from nasbench_suite.spaces import Genes
+from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.workers import available_cores, workers
 
 
@@ -89,7 +91,7 @@ def _report(record: Runs, benchmark: Benchmark, as_json: bool) -> None:
         raise NasbenchSuiteError("no run found any architecture with a result; give a larger budget.")
     genes = record.genes[found, incumbent[found]]
     score = record.valid[found, incumbent[found]]
-    valid, test = benchmark.query(genes).valid, benchmark.reveal(genes).test
+    valid = benchmark.query(genes).valid
     best = genes[[int(np.argmax(score if record.maximise else -score))]]
     clock = record.clock()
     facts: dict[str, Any] = {
@@ -99,11 +101,9 @@ def _report(record: Runs, benchmark: Benchmark, as_json: bool) -> None:
         "evaluations_mean": float(record.evaluations()[:, -1].mean()),
         "valid_mean": float(valid.mean()),
         "valid_sd": float(valid.std(ddof=1)) if len(valid) > 1 else None,
-        "test_mean": float(test.mean()),
-        "test_sd": float(test.std(ddof=1)) if len(test) > 1 else None,
+        **_judged(benchmark, genes, best),
         "best_architecture": benchmark.space.format(best)[0],
         "best_valid": float(benchmark.query(best).valid[0]),
-        "best_test": float(benchmark.reveal(best).test[0]),
         "sha256": record.sha256(),
     }
     if clock is not None:
@@ -112,6 +112,21 @@ def _report(record: Runs, benchmark: Benchmark, as_json: bool) -> None:
         print_json(facts)
     else:
         print_table(["", ""], [[key, _show(value)] for key, value in facts.items()], left=2)
+
+
+def _judged(benchmark: Benchmark, genes: Genes, best: Genes) -> dict[str, float | str | None]:
+    """Return test results of the incumbents, or why there are none that a search has not seen."""
+    if isinstance(benchmark, TabularBenchmark):
+        if not benchmark.test_metric:
+            return {"test": "none in this table"}
+        if benchmark.test_metric == benchmark.valid_metric:
+            return {"test": f"none held out: {benchmark.test_metric} is all that was published"}
+    test = benchmark.reveal(genes).test
+    return {
+        "test_mean": float(test.mean()),
+        "test_sd": float(test.std(ddof=1)) if len(test) > 1 else None,
+        "best_test": float(benchmark.reveal(best).test[0]),
+    }
 
 
 def _show(value: Any) -> str:

@@ -57,6 +57,8 @@ class Board:
         What the results depend on: package versions, the SHA-256 of every table and what it was read from.
     skipped
         Optional strategies that the tables cannot serve, by label, and why.
+    not_held_out
+        Columns whose publication has one result, which steers the search and judges it too.
     """
 
     rules: Rules
@@ -67,6 +69,7 @@ class Board:
     units: dict[str, str]
     versions: dict[str, str]
     skipped: dict[str, str] = field(default_factory=dict)
+    not_held_out: list[str] = field(default_factory=list)
 
     @property
     def labels(self) -> list[str]:
@@ -212,7 +215,13 @@ def run_board(
         units={column.name: open_table(column.test).test_metric for column in rules.columns},
         versions=_versions(rules, entries, folder),
         skipped=skipped,
+        not_held_out=[c.name for c in rules.columns if _is_one_result(c)],
     )
+
+
+def _is_one_result(column: Judging) -> bool:
+    by_valid, by_test = open_table(column.valid), open_table(column.test)
+    return by_valid is by_test and by_valid.valid_metric == by_test.test_metric
 
 
 def _judge(rules: Rules, task: str, evaluations: NDArray[np.int64], seconds: NDArray[np.float64]) -> Judge:

@@ -62,6 +62,7 @@ def _head(board: Board) -> str:
             "units": board.units,
             "versions": board.versions,
             "skipped": board.skipped,
+            "not_held_out": board.not_held_out,
         },
         sort_keys=True,
     )
@@ -105,6 +106,7 @@ def _from_parts(head: dict[str, Any], numbers: dict[str, NDArray[Any]]) -> Board
         units=head["units"],
         versions=head["versions"],
         skipped=head["skipped"],
+        not_held_out=head.get("not_held_out", []),
     )
 
 

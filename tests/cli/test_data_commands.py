@@ -13,8 +13,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from nasbench_suite import get_space
 from nasbench_suite.cli import main
+from nasbench_suite.cli.app import app
 from nasbench_suite.content import CONTENT_FOLDERS, content_root
 
 COMMAND = [sys.executable, "-m", "nasbench_suite.cli"]
@@ -288,3 +291,20 @@ def test_a_changed_file_is_refused(cli, published, tmp_path):
     assert "another checksum" in error
     assert error.count("\n") == 1
     assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+
+
+def test_a_search_where_nothing_is_held_out_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("NASBENCH_SUITE_DATA", str(tmp_path / "data"))
+    space = get_space("nats_topology")
+    lines = [f"{i},{0.1 + i / 20000}" for i in range(space.size)]
+    (tmp_path / "mine.csv").write_text("index,accuracy\n" + "\n".join(lines) + "\n")
+    named = ["import", "table", str(tmp_path / "mine.csv"), "--space", "nats_topology", "--index", "index"]
+    done = CliRunner().invoke(app, [*named, "--name", "mine/t", "--valid", "accuracy=accuracy", "--quiet"])
+    assert done.exit_code == 0, done.output
+    search = ["search", "mine/t", "--strategy", "random_search", "--evaluations", "9", "--runs", "3"]
+    done = CliRunner().invoke(app, [*search, "--jobs", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    facts = json.loads(done.stdout)
+    assert facts["test"] == "none in this table"
+    assert 0.1 <= facts["best_valid"] <= 0.9
+    assert "best_test" not in facts

@@ -12,7 +12,7 @@ from nasbench_suite.leaderboards.render import markdown_page, write_pages
 from nasbench_suite.leaderboards.results import load_board, save_board
 from nasbench_suite.leaderboards.rules import Rules
 from nasbench_suite.runs import Runs
-from nasbench_suite.tabular import TabularBenchmark
+from nasbench_suite.tabular import Table, TabularBenchmark
 
 RULES = {
     "title": "Seconds",
@@ -154,3 +154,24 @@ def test_rules_that_contradict_themselves_are_refused(change, message):
 def test_a_budget_may_differ_by_task():
     rules = Rules.model_validate({**RULES, "tasks": ["a/b", "c/d"], "seconds": {"a/b": 1.0, "c/d": 2.0}})
     assert [rules.budget(task).seconds for task in rules.tasks] == [1.0, 2.0]
+
+
+def test_a_board_says_where_nothing_is_held_out(make_table, monkeypatch, tmp_path):
+    table = make_table()
+    described = table.description.model_copy(update={"test": "valid_accuracy"})
+    made = TabularBenchmark(Table(described, table.genes, table.epochs, table.metrics, table.columns))
+    for module in (outcomes, jobs):
+        monkeypatch.setattr(module, "load_benchmark", lambda name: made)
+    board = boards.run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
+    assert board.not_held_out == ["made/up"]
+    summary = board.summaries["made/up"]["random_search"]
+    assert summary.test_regret.mean == pytest.approx(summary.valid_regret.mean)
+    save_board(board, tmp_path / "board.h5")
+    assert "On made/up the publication has a single result" in markdown_page(
+        load_board(tmp_path / "board.h5"), "made"
+    )
+
+
+def test_a_board_with_held_out_results_says_nothing_of_it(played):
+    assert played.not_held_out == []
+    assert "single result" not in markdown_page(played, "made")
