@@ -232,3 +232,25 @@ def test_the_index_of_classes_answers_for_every_numbering():
     expected = np.where(graph.key(every) == graph.key(rows)[0], 0, -1)
     assert np.array_equal(index[graph.encode(every)], expected)
     assert np.count_nonzero(index >= 0) == 2
+
+
+@pytest.mark.parametrize("name", ["mnasnet", "fbnet", "darts_cell"])
+@pytest.mark.parametrize("meaning", ["string", "class"])
+def test_hashed_look_ups_find_what_a_dictionary_finds(name, meaning):
+    space = get_space(name)
+    rng = np.random.default_rng(5)
+    drawn = space.sample(rng, 3000)
+    identity = [row.tobytes() for row in (space.canonical(drawn) if meaning == "class" else drawn)]
+    first = {key: place for place, key in reversed(list(enumerate(identity)))}
+    rows = drawn[sorted(first.values())]
+    index = row_index(space, index_arrays(space, rows, meaning), rows, meaning)
+    assert index.rows(rows).tolist() == list(range(len(rows)))
+    near = space.mutate(rng, rows)  # mostly absent, and close in every byte
+    known = space.canonical(rows) if meaning == "class" else rows
+    asked = space.canonical(near) if meaning == "class" else near
+    expected = {row.tobytes(): place for place, row in enumerate(known)}
+    assert index.rows(near).tolist() == [expected.get(row.tobytes(), -1) for row in asked]
+    for wrong in (rows.astype(np.float64), rows[:, :-1], rows.astype(np.int64) + 256):
+        with pytest.raises(ArchitectureError):
+            index.rows(wrong)
+    assert index.rows(rows[:9].astype(np.int64)).tolist() == list(range(9))
