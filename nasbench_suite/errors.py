@@ -17,13 +17,22 @@ def shorten(text: str, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 4 :]}"
 
 
+def _shown(name: str) -> str:
+    """Return a name as a sentence can bear it; names come from users' files, too."""
+    return shorten(name if name.isprintable() else repr(name))
+
+
 class UnknownNameError(NasbenchSuiteError):
     """A name that nothing answers to; the message lists the nearest names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         known, name = sorted(known), shorten(name)
         near = get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}."
+        hint = (
+            f"did you mean {' or '.join(map(_shown, near))}?"
+            if near
+            else f"known: {shorten(', '.join(map(_shown, known)), 600) or 'none'}."
+        )
         super().__init__(f"there is no {kind} {name!r}; {hint}")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from nasbench_suite import get_space
-from nasbench_suite.cards import read_card
+from nasbench_suite.cards import datasheets, read_card
 from nasbench_suite.leaderboards.board import run_board
 from nasbench_suite.leaderboards.rules import find_leaderboard, read_rules
 from nasbench_suite.tabular import Column, TabularBenchmark
@@ -82,30 +82,14 @@ def test_import_nats(benchmark, archive):
 def nasbench101():
     """All 423,624 cells of NAS-Bench-101 with made-up results."""
     space = get_space("nasbench101")
-    rng = np.random.default_rng(0)
-    genes, found = [], 0
-    keys = np.zeros(0, dtype=np.uint64)
-    while found < 400_000:  # drawn, since the list of all cells is a published file; the last few are rare
-        drawn = space.canonical(space.sample(rng, 500_000))
-        fresh, first = np.unique(space.key(drawn), return_index=True)
-        new = ~np.isin(fresh, keys)
-        keys = np.concatenate([keys, fresh[new]])
-        genes.append(drawn[first[new]])
-        found += int(new.sum())
-    genes = np.concatenate(genes)
-    sheet = read_card(Path(__file__).parents[2] / "tabular" / "nasbench101" / "datasheet.toml", _sheet())
-    values = rng.random((len(genes), 1, 1))
+    genes = space.decode(np.arange(space.n_codes))
+    sheet = datasheets()["nasbench101"]
+    values = np.random.default_rng(0).random((len(genes), 1, 1))
     columns = {"valid_accuracy": Column(values), "test_accuracy": Column(values)}
     source = Source("made up", "", "0" * 64)
     return TabularBenchmark(
         assemble(sheet, "nasbench101/cifar10", source, genes, columns, rows="class", repeats=["made up"])
     )
-
-
-def _sheet():
-    from nasbench_suite.cards import Datasheet
-
-    return Datasheet
 
 
 @pytest.mark.parametrize("n", [1_000_000, 10_000])

@@ -1,6 +1,7 @@
 """Entries read one by one against the standard unpickler's whole reading of the same bytes."""
 
 import bz2
+import codecs
 import gc
 import io
 import pickle
@@ -288,6 +289,25 @@ def test_a_pickle_that_reaches_back_is_refused_not_misread(monkeypatch):
         list(stream_items(io.BytesIO(content), KEY, "x.pickle"))
 
 
+class NumbersOnly(pickle.Unpickler):
+    """Reads published records without the reader under test; admits what they name and nothing else."""
+
+    def find_class(self, module, name):
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("numpy", "dtype"):
+            return np.dtype
+        if (module, name) == ("builtins", "set"):
+            return set
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "scalar":
+            return np._core.multiarray.scalar
+        if (module, name) == ("__builtin__", "set"):  # protocol 2
+            return set
+        if (module, name) == ("_codecs", "encode"):
+            return codecs.encode
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+
 @pytest.fixture(scope="module")
 def records(shared_data):
     """The three published records of the topology space, as the official archive stores them."""
@@ -297,7 +317,7 @@ def records(shared_data):
 
 def full_pickle(records, count, protocol):
     """The layout of the official single file: every record has its own texts, as if read from a file each."""
-    infos = {n: pickle.loads(records[n % len(records)]) for n in range(count)}  # published, known harmless
+    infos = {n: NumbersOnly(io.BytesIO(records[n % len(records)])).load() for n in range(count)}
     value = {
         "meta_archs": [f"a{n}" for n in range(count)],
         KEY: infos,
@@ -310,7 +330,7 @@ def full_pickle(records, count, protocol):
 @pytest.mark.usefixtures("held")
 def test_the_official_records_in_the_layout_of_the_full_file(records, protocol):
     content = full_pickle(records, 7, protocol)
-    whole = pickle.loads(content)
+    whole = NumbersOnly(io.BytesIO(content)).load()
     stream = stream_items(io.BytesIO(content), KEY, "full.pickle")
     for n, (key, found) in enumerate(stream):
         assert key == n
