@@ -10,6 +10,7 @@ from nasbench_suite.spaces.fbnet import FbnetSpace
 from nasbench_suite.spaces.graph import GraphSpace
 from nasbench_suite.spaces.macro import MacroSpace
 from nasbench_suite.spaces.mnasnet import MnasnetSpace
+from nasbench_suite.spaces.mobile import MobileSpace
 from nasbench_suite.spaces.nasbench101 import NasBench101Space
 from nasbench_suite.spaces.nats_size import NatsSizeSpace
 from nasbench_suite.spaces.nats_topology import NatsTopologySpace
@@ -25,6 +26,7 @@ __all__ = [
     "GraphSpace",
     "MacroSpace",
     "MnasnetSpace",
+    "MobileSpace",
     "NasBench101Space",
     "NatsSizeSpace",
     "NatsTopologySpace",
@@ -45,6 +47,7 @@ _SPACES = {
     "nasbench101": NasBench101Space,
     "macro": MacroSpace,
     "mnasnet": MnasnetSpace,
+    "mobile": MobileSpace,
     "nats_size": NatsSizeSpace,
     "nats_topology": NatsTopologySpace,
     "transnas_macro": TransnasMacroSpace,

@@ -1,0 +1,1 @@
+"""Real training: data, networks, recipes and trainers."""
