@@ -1,6 +1,7 @@
 """The readers of formats other than pickles, and small files for each: see `readers.py`."""
 
 import bz2
+import gzip
 import io
 import json
 import pickle
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mutation import OPCODES
 
 from nasbench_suite import get_space, search
 from nasbench_suite.benchmark import Metric
@@ -23,12 +25,31 @@ from nasbench_suite.foreign.tfrecord import read_records
 from nasbench_suite.runs import Runs
 from nasbench_suite.tabular import Table, TableDescription, TabularBenchmark
 from nasbench_suite.tabular.catalogue import datasheet_of
+from nasbench_suite.tabular.curve_file import (
+    COUNTS,
+    SECONDS,
+    SPLITS,
+    CurveDescription,
+    CurveFile,
+    read_curve_file,
+    write_curve_file,
+)
 from nasbench_suite.tabular.importers import importer
 from nasbench_suite.tabular.importers.job import ImportJob, staged
 from nasbench_suite.tabular.importers.mapping import TableMapping
 from nasbench_suite.tabular.importers.nats_archive import open_archive
 from nasbench_suite.tabular.importers.nats_bench import decompress
 from nasbench_suite.tabular.table import read_table, save_table
+from nasbench_suite.training.blocks import read_block, store_block
+from nasbench_suite.training.curves import LearningCurves
+from nasbench_suite.training.data import load_data
+from nasbench_suite.training.data.cifar import read_batch
+from nasbench_suite.training.data.fashion_mnist import read_idx
+from nasbench_suite.training.data.files import tar_members
+from nasbench_suite.training.data.jpeg import read_packed
+from nasbench_suite.training.data.splits import read_list
+from nasbench_suite.training.plan import Block, BuildPlan
+from nasbench_suite.training.recipes import get_recipe
 
 MAPPING = {
     "benchmark": {"name": "mine", "licence": "none"},
@@ -90,6 +111,117 @@ def read_mapping(content: bytes, path: Path) -> Any:
     """A card in TOML."""
     path.write_bytes(content)
     return read_card(path, TableMapping)
+
+
+def read_idx_file(content: bytes, path: Path) -> Any:
+    """An idx file, as it is and compressed."""
+    path.write_bytes(content)
+    packed = path.with_suffix(".gz")
+    packed.write_bytes(gzip.compress(content, compresslevel=1))
+    return read_idx(packed), read_idx(path)
+
+
+def read_cifar_batch(content: bytes, path: Path) -> Any:
+    """A file of CIFAR."""
+    return read_batch(content, "input", "labels", 10)
+
+
+def read_cifar_archive(content: bytes, path: Path) -> Any:
+    """Members of a `.tar`, once as it is under gzip and once as if it were the compressed file."""
+    path.write_bytes(gzip.compress(content, compresslevel=1))
+    wanted = {f"folder/{name}": name for name in ("a", "b")}
+    return tar_members(path, wanted, 1 << 20)
+
+
+def read_split_file(content: bytes, path: Path) -> Any:
+    """Two lists that share out six numbers."""
+    path.write_bytes(content)
+    return read_list(path, ("train", "valid"), 6)
+
+
+def read_packed_jpeg(content: bytes, path: Path) -> Any:
+    """JPEG images end to end."""
+    return read_packed(content, path)
+
+
+def read_one_jpeg(content: bytes, path: Path) -> Any:
+    """The same of one image, behind all checksums."""
+    return read_packed(_packed([content]), path)
+
+
+def read_image_folder(content: bytes, path: Path) -> Any:
+    """A folder with one image, whose name is one that trains."""
+    folder = path.parent / "images" / "class"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "2.png").write_bytes(content)
+    return load_data(f"folder:{folder.parent}", size=4)
+
+
+def read_curves(content: bytes, path: Path) -> Any:
+    """The curves of a build."""
+    path.write_bytes(content)
+    return read_curve_file(path).accuracy("valid")
+
+
+def read_build_block(content: bytes, path: Path) -> Any:
+    """A block of a build."""
+    block = a_block()
+    (path.parent / block.file).write_bytes(content)
+    return read_block(block, path.parent)
+
+
+@cache
+def a_block() -> Block:
+    """Three cells to be trained."""
+    plan = BuildPlan.model_validate(
+        {
+            "benchmark": "made",
+            "task": "made/up",
+            "space": "nats_topology",
+            "recipe": "short",
+            "seeds": [0],
+            "limit": 3,
+            "data": {"name": "mnist1d", "train": 200, "valid": 200, "test": 200},
+            "skeleton": {"inputs": 1, "classes": 10, "dims": 1, "width": 4, "style": "light"},
+        }
+    )
+    return plan.blocks()[0]
+
+
+@cache
+def build_blocks() -> list[bytes]:
+    """The file of a block."""
+    block = a_block()
+    curves = LearningCurves.empty(len(block.rows), get_recipe("short").epochs)
+    with tempfile.TemporaryDirectory() as folder:
+        store_block(block, curves, Path(folder), {"machine": "made up"})
+        return [(Path(folder) / block.file).read_bytes()]
+
+
+@cache
+def curve_files() -> list[bytes]:
+    """The curves of three cells, two epochs and two seeds."""
+    curve, about = (2, 2, 3), {"plan": "{}", "request": "{}", "space": "nats_topology", "data": "made up"}
+    curves = CurveFile(
+        CurveDescription(
+            **about,
+            seeds=[0, 1],
+            asked=[3, 2],
+            epochs=2,
+            inputs=dict.fromkeys(SPLITS, 100),
+            environments=[{"machine": "made up"}],
+        ),
+        get_space("nats_topology").decode(np.arange(3)),
+        np.zeros((2, 3), dtype=np.int8),
+        {name: np.arange(3) for name in COUNTS},
+        np.full((2, 3), -1),
+        {split: np.full(curve, 50, dtype=np.int16) for split in SPLITS},
+        {split: np.full(curve, 1.5, dtype=np.float32) for split in SPLITS},
+        {name: np.full(curve, 1.5, dtype=np.float32) for name in SECONDS},
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_curve_file(curves, Path(folder) / "curves.h5")
+        return [(Path(folder) / "curves.h5").read_bytes()]
 
 
 @cache
@@ -187,13 +319,102 @@ def mappings() -> list[bytes]:
     ]
 
 
+@cache
+def idx_files() -> list[bytes]:
+    """Idx files of one and three axes."""
+    return [
+        bytes([0, 0, 8, 1, 0, 0, 0, 5, *range(5)]),
+        bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, *range(24)]),
+    ]
+
+
+@cache
+def cifar_batches() -> list[bytes]:
+    """Files of CIFAR with two images."""
+    value = {"data": np.arange(6144).astype(np.uint8).reshape(2, 3072), "labels": [0, 9], "filenames": ["a"]}
+    return [pickle.dumps(value, protocol) for protocol in (2, 4)]
+
+
+@cache
+def cifar_archives() -> list[bytes]:
+    """An archive of two files in a folder, not compressed."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        for name in ("a", "b", "c"):
+            entry = tarfile.TarInfo(f"folder/{name}")
+            entry.size = 9
+            archive.addfile(entry, io.BytesIO(name.encode() * 9))
+    return [whole.getvalue()]
+
+
+@cache
+def split_files() -> list[bytes]:
+    """The lists of a split."""
+    return [json.dumps({"train": ["int", ["0", "3", "4"]], "valid": ["int", ["1", "2", "5"]]}).encode()]
+
+
+@cache
+def images() -> list[bytes]:
+    """Small images of every kind."""
+    from PIL import Image
+
+    files = []
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    for kind in ("JPEG", "PNG", "BMP", "PPM"):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, kind)
+        files.append(file.getvalue())
+    return files
+
+
+def _packed(files: list[bytes], write: Callable[..., Any] = np.savez) -> bytes:
+    """Images end to end."""
+    whole = io.BytesIO()
+    write(
+        whole,
+        jpeg=np.frombuffer(b"".join(files), dtype=np.uint8),
+        offset=np.cumsum([0, *map(len, files)]),
+        label=np.arange(len(files), dtype=np.uint8),
+    )
+    return whole.getvalue()
+
+
+@cache
+def packed_images() -> list[bytes]:
+    """Three JPEG images end to end, stored and compressed."""
+    return [_packed(images()[:1] * 3), _packed(images()[:1] * 3, np.savez_compressed)]
+
+
+@cache
+def jpegs() -> list[bytes]:
+    """JPEG images, grey and progressive ones, too."""
+    from PIL import Image
+
+    files = []
+    pixels = np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    for array, progressive in ((pixels, False), (pixels, True), (pixels[:, :, 0], False)):
+        file = io.BytesIO()
+        Image.fromarray(array).save(file, "JPEG", progressive=progressive)
+        files.append(file.getvalue())
+    return files
+
+
 FORMATS: dict[str, tuple[Callable[[bytes, Path], Any], Callable[[], list[bytes]], tuple[bytes, ...]]] = {
     "tfrecord": (read_tfrecord, tfrecords, ()),
     "table": (read_whole_table, tables, (b"sha256", b'"offset":', b'"shape":[', b"<f8", b"-1")),
     "runs": (read_runs, tables, (b"sha256",)),
+    "curves": (read_curves, curve_files, (b"sha256",)),
+    "build_block": (read_build_block, build_blocks, (b"PK\1\2", b"PK\3\4", b"\x93NUMPY", b"<f8", b"|O")),
     "nats_archive": (read_nats_tar, archives, (b"../", b"ustar", b"BZh9")),
     "macro": (reader_of("nasbench-macro", ".json", partial="yes"), macros, (b"NaN", b"1e999", b"[" * 999)),
     "csv": (reader_of("table", ".csv"), tables_of_text, (b"inf", b"nan", b'"', b"1e999", b"\0")),
     "mapping": (read_mapping, mappings, (b"[[", b"'''", b"= {", b"[" * 999)),
+    "idx": (read_idx_file, idx_files, (b"\0\0\x08", b"\0\0\x0d")),
+    "cifar_batch": (read_cifar_batch, cifar_batches, OPCODES),
+    "cifar_archive": (read_cifar_archive, cifar_archives, (b"../", b"ustar", b"\x1f\x8b")),
+    "split_file": (read_split_file, split_files, (b"[" * 999, b"1e999", b"-1", b"null", b'"0"')),
+    "packed_jpeg": (read_packed_jpeg, packed_images, (b"PK\1\2", b"PK\3\4", b"\x93NUMPY")),
+    "jpeg": (read_one_jpeg, jpegs, (b"\xff\xd8", b"\xff\xc0", b"\xff\xc2", b"\xff\xda", b"\xff\xe2MPF\0")),
+    "image_folder": (read_image_folder, images, (b"\xff\xd8", b"IHDR", b"PLTE", b"tRNS", b"zTXt", b"P6\n")),
 }
 """Reader, seeds and meaningful words of each format."""

@@ -1,0 +1,149 @@
+"""CIFAR-10 as JPEG images that are packed end to end: real photographs, but lossy.
+
+`train.npz` and `test.npz` hold `jpeg` (uint8, the files end to end), `offset` (n+1 integers, where each
+begins and ends) and `label` (n). The images are those of the collection CIFAR-10-images, which stores them by
+class: they stand in its order, not in the official one, so that no official list of numbers applies to them.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench_suite.content import data_root
+from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.mapped import ArrayLayout, create_mapped, open_mapped
+from nasbench_suite.sealed import Kind
+from nasbench_suite.training.data.assembly import Images, assemble
+from nasbench_suite.training.data.augmentation import FlipCrop
+from nasbench_suite.training.data.cifar_splits import CIFAR10_MOMENTS, jpeg_split
+from nasbench_suite.training.data.dataset import TrainingData, content_sha256
+from nasbench_suite.training.data.files import content_of, folders, missing
+from nasbench_suite.training.data.npz import read_npz
+from nasbench_suite.training.data.pictures import opened, strict
+from nasbench_suite.training.data.request import Request
+
+_CLASSES = 10
+_SIDE = 32
+_MOST_BYTES = 1 << 28
+_DECODED = Kind("decoded-images", 1, "delete it, and the images are decoded again")
+"""Where decoded images are kept: decoding takes seconds, verifying and reading them a fraction of one."""
+
+
+def load(request: Request) -> TrainingData:
+    """Return CIFAR-10 from `train.npz` and `test.npz`, with the split of a benchmark: see `jpeg_split`.
+
+    The decoded images are kept under the user's data folder, if it can be written.
+
+    Raises
+    ------
+    DamagedFileError
+        When a file is no such file, or holds what is no JPEG image of 32x32 pixels.
+    NasbenchSuiteError
+        When the files are not there, or more is asked for than there is.
+    """
+    looked = folders(request, "cifar10_jpeg")
+    for folder in looked:
+        paths = [folder / "train.npz", folder / "test.npz"]
+        if all(path.exists() for path in paths):
+            break
+    else:
+        raise missing("cifar10_jpeg", looked, "put train.npz and test.npz with jpeg, offset and label there")
+    images, size = _decoded(paths)
+    split = jpeg_split(request, images.labels, size)
+    return assemble(request, images, split, CIFAR10_MOMENTS, FlipCrop(padding=4))
+
+
+def _decoded(paths: list[Path]) -> tuple[Images, int]:
+    """Return all images, and how many of them are in the first file; decode them unless that was done."""
+    contents = [content_of(path, _MOST_BYTES) for path in paths]
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(hashlib.sha256(content).digest())
+    cache = data_root() / "cache" / f"cifar10_jpeg-{digest.hexdigest()[:16]}.h5"
+    with suppress(NasbenchSuiteError):
+        return _cached(cache)
+    parts = [read_packed(content, path) for content, path in zip(contents, paths, strict=True)]
+    inputs, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    size = len(parts[0][1])
+    sha256 = content_sha256(inputs, labels)
+    with suppress(NasbenchSuiteError):  # a folder that cannot be written costs time, nothing else
+        _keep(cache, inputs, labels, {"size": size, "sha256": sha256})
+    return _images(inputs, labels, sha256), size
+
+
+def _images(inputs: NDArray[np.uint8], labels: NDArray[np.int64], sha256: str) -> Images:
+    return Images(inputs, labels, _CLASSES, "CIFAR-10 from JPEG images, lossy, in order of class", sha256)
+
+
+def _cached(cache: Path) -> tuple[Images, int]:
+    file = open_mapped(cache, _DECODED)
+    size, sha256 = file.head["size"], file.head["sha256"]
+    inputs, labels = (np.array(file.array(name)) for name in ("inputs", "labels"))
+    return _images(inputs, labels, sha256), size
+
+
+def _keep(
+    cache: Path, inputs: NDArray[np.uint8], labels: NDArray[np.int64], head: dict[str, int | str]
+) -> None:
+    arrays: dict[str, NDArray[Any]] = {"inputs": inputs, "labels": labels}
+    layouts = {name: ArrayLayout(array.dtype.str, array.shape) for name, array in arrays.items()}
+    with create_mapped(cache, _DECODED, head, layouts) as places:
+        for name, place in places.items():
+            place.open("r+")[...] = arrays[name]
+
+
+def read_packed(content: bytes, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the images `[n, 3, 32, 32]` and labels `[n]` of a file.
+
+    Raises
+    ------
+    DamagedFileError
+        When the offsets or labels are none, or a part is no JPEG image in colour of 32x32 pixels.
+    """
+    arrays = read_npz(content, ("jpeg", "offset", "label"), path)
+    jpeg, offsets, labels = (
+        arrays["jpeg"],
+        arrays["offset"].astype(np.int64),
+        arrays["label"].astype(np.int64),
+    )
+    if (
+        jpeg.dtype != np.uint8
+        or len(offsets) != len(labels) + 1
+        or not len(labels)
+        or offsets[0] != 0
+        or offsets[-1] != len(jpeg)
+        or np.diff(offsets).min() <= 0
+    ):
+        raise DamagedFileError(
+            f"the offsets in {path} do not share out its JPEG images; fetch the file again."
+        )
+    if labels.min() < 0 or labels.max() >= _CLASSES:
+        raise DamagedFileError(f"{path} has a label that is none of 0..{_CLASSES - 1}; fetch the file again.")
+    bounds = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+    parts = (jpeg[begin:end].tobytes() for begin, end in bounds)
+    return _decode(parts, len(labels), path), labels
+
+
+def _decode(parts: Iterable[bytes], count: int, path: Path) -> NDArray[np.uint8]:
+    """Return the images, `[count, 3, 32, 32]`."""
+    inputs = np.empty((count, 3, _SIDE, _SIDE), dtype=np.uint8)
+    number = 0
+
+    def complaint() -> str:
+        return (
+            f"{path}, image {number + 1} of {count} is no JPEG image in colour of {_SIDE}x{_SIDE} pixels, or "
+            "damaged; fetch the file again."
+        )
+
+    with strict():
+        for number, part in enumerate(parts):
+            with opened(part, ("JPEG",), complaint) as image:
+                if image.size != (_SIDE, _SIDE) or image.mode != "RGB":
+                    raise ValueError("another size or mode")
+                inputs[number] = np.asarray(image).transpose(2, 0, 1)
+    return inputs
