@@ -1,0 +1,114 @@
+"""Training any number of architectures: in groups where they can be trained together, else one by one."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.spaces import Genes
+from nasbench_suite.training.curves import LearningCurves
+from nasbench_suite.training.data import TrainingData
+from nasbench_suite.training.many import CPU_GROUP, train_together, why_not_together
+from nasbench_suite.training.networks import Skeleton
+from nasbench_suite.training.recipes import Recipe
+from nasbench_suite.training.seeds import initial_network
+from nasbench_suite.training.trainer import Precision, Trainer
+
+REVISION = 1
+"""Raised when a training of the same request may give other numbers, so that no build mixes the two."""
+GPU_GROUP = 1024
+"""Networks that train together on a GPU, if its memory holds them; else half as many, and so on."""
+
+Notice = Callable[[str], None]
+Rows = NDArray[np.intp]
+
+
+def train_all(
+    space: str,
+    genes: Genes,
+    skeleton: Skeleton,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    seed: int,
+    precision: Precision = "float32",
+    notice: Notice = print,
+    progress: Callable[[int, int], None] | None = None,
+) -> LearningCurves:
+    """Train every architecture and return the curves in their order.
+
+    Groups are made of neighbours in the order of the gene rows, so that models with an operation in common
+    stand together; a network does not depend on the others of its group, but for rounding.
+
+    Parameters
+    ----------
+    space, genes, skeleton
+        The architectures, uint8 `[n, n_genes]`, and what surrounds them.
+    data
+        On the device that computes.
+    recipe, seed
+        How to train, and what initial weights and batches depend on.
+    precision
+        See `Trainer`; networks that train together are trained in float32.
+    notice
+        Gets a sentence when a GPU's memory does not hold a group and it is halved.
+    progress
+        Called with the networks done and all networks.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When the memory of the GPU does not hold a single network.
+    """
+    order = np.lexsort(genes.T[::-1])
+    together = not why_not_together(space, skeleton, data, recipe) and precision == "float32"
+    done: list[LearningCurves] = []
+    for rows in _groups(order, _size(data) if together else 1):
+        if together:
+            done += _halving(space, genes, rows, skeleton, data, recipe, seed, notice)
+        else:
+            network = initial_network(space, genes[rows[0]], skeleton, seed)
+            done.append(Trainer(precision=precision).train(network, data, recipe, seed=seed))
+        if progress is not None:
+            progress(sum(map(len, done)), len(genes))
+    if not done:
+        return LearningCurves.empty(0, recipe.epochs)
+    return LearningCurves.concatenate(done).take(np.argsort(order))
+
+
+def _size(data: TrainingData) -> int:
+    return CPU_GROUP if data.inputs.device.type == "cpu" else GPU_GROUP
+
+
+def _groups(order: Rows, size: int) -> Iterator[Rows]:
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def _halving(
+    space: str,
+    genes: Genes,
+    rows: Rows,
+    skeleton: Skeleton,
+    data: TrainingData,
+    recipe: Recipe,
+    seed: int,
+    notice: Notice,
+) -> list[LearningCurves]:
+    """Train a group, or, if the memory does not hold it, its halves."""
+    try:
+        return [train_together(space, genes[rows], skeleton, data, recipe, seed=seed)]
+    except torch.cuda.OutOfMemoryError as problem:
+        if len(rows) == 1:
+            raise NasbenchSuiteError(
+                "the GPU's memory does not hold one network; take a smaller batch, or free memory."
+            ) from problem
+    torch.cuda.empty_cache()
+    half = len(rows) // 2
+    notice(f"{len(rows)} networks do not fit into the GPU's memory; going on with {half} at a time.")
+    parts = []
+    for part in (rows[:half], rows[half:]):
+        parts += _halving(space, genes, part, skeleton, data, recipe, seed, notice)
+    return parts

@@ -1,0 +1,268 @@
+"""Training one network: learning curves, checkpoints, an end with a reason where the loss is no number."""
+
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  # its usual name
+from torch import Tensor, nn
+
+from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.storage import write_whole
+from nasbench_suite.training.curves import LearningCurves
+from nasbench_suite.training.data import TrainingData
+from nasbench_suite.training.optimizers import make_optimizer
+from nasbench_suite.training.recipes import Recipe
+from nasbench_suite.training.seeds import batch_generator
+
+Precision = Literal["float32", "bfloat16"]
+Progress = Callable[[int, int], None]
+_EVALUATION_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How training is carried out; what is trained, and how, is said to `train`.
+
+    Attributes
+    ----------
+    precision
+        `float32`, or `bfloat16` for the products of forward passes on CUDA, weights staying float32.
+    checkpoint
+        A file that holds the state after an epoch; a training that finds it goes on from there. None: no
+        checkpoints.
+    checkpoint_seconds
+        Least time between two checkpoints.
+    progress
+        Called with the epochs done and all epochs.
+    """
+
+    precision: Precision = "float32"
+    checkpoint: Path | None = None
+    checkpoint_seconds: float = 60.0
+    progress: Progress | None = None
+
+    def train(self, network: nn.Module, data: TrainingData, recipe: Recipe, *, seed: int) -> LearningCurves:
+        """Train a network in place, on the device of the data, and return its curves, one row.
+
+        The same seed gives the same bytes on one device. A loss that is no number ends the training, and
+        the curves say so.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When the data do not fill a batch, or the checkpoint is of another training.
+        DamagedFileError
+            When the checkpoint is damaged.
+        """
+        run = _Run(self, network, data, recipe, seed)
+        return run.train()
+
+
+class _Run:
+    def __init__(self, trainer: Trainer, network: nn.Module, data: TrainingData, recipe: Recipe, seed: int):
+        self.trainer, self.data, self.recipe, self.seed = trainer, data, recipe, seed
+        self.device = data.inputs.device
+        self.network = _on_device(network, self.device)
+        _set_norms(network, recipe)
+        self.optimizer = make_optimizer(network.parameters(), recipe)
+        self.curves = LearningCurves.empty(1, recipe.epochs)
+        self.steps = recipe.steps(len(data.train))
+        self.failure = ""
+
+    def train(self) -> LearningCurves:
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        first, saved = self._restore(), time.monotonic()
+        with _deterministic():
+            for epoch in range(first, self.recipe.epochs):
+                self._epoch(epoch)
+                if self.failure:
+                    break
+                if self.trainer.progress is not None:
+                    self.trainer.progress(epoch + 1, self.recipe.epochs)
+                if self.trainer.checkpoint and time.monotonic() - saved >= self.trainer.checkpoint_seconds:
+                    self._save(epoch + 1)
+                    saved = time.monotonic()
+        if self.device.type == "cuda":
+            self.curves.peak_bytes[0] = torch.cuda.max_memory_allocated(self.device)
+        return replace(self.curves, failures=(self.failure,))
+
+    def _epoch(self, epoch: int) -> None:
+        curves, started = self.curves, self._clock()
+        loss, accuracy = self._learn(epoch)
+        trained = self._clock()
+        if not np.isfinite(loss):
+            self.failure = f"the loss became {loss} in epoch {epoch + 1}"
+            return
+        curves.train_loss[0, epoch], curves.train_accuracy[0, epoch] = loss, accuracy
+        curves.valid_loss[0, epoch], curves.valid_accuracy[0, epoch] = self._judge(self.data.valid)
+        curves.test_loss[0, epoch], curves.test_accuracy[0, epoch] = self._judge(self.data.test)
+        curves.train_seconds[0, epoch] = trained - started
+        curves.eval_seconds[0, epoch] = self._clock() - trained
+
+    def _learn(self, epoch: int) -> tuple[float, float]:
+        """Train for an epoch; return the mean loss and accuracy over all inputs that were seen."""
+        self.network.train()
+        recipe = self.recipe
+        generator = batch_generator(self.seed, epoch)
+        loss_sum, hits, seen = (torch.zeros((), device=self.device) for _ in range(3))
+        for step, batch in enumerate(epoch_batches(self.data, recipe, generator)):
+            inputs, labels = self.data.batch(batch, generator, augment=True)
+            for group in self.optimizer.param_groups:
+                group["lr"] = recipe.rate(epoch, step, self.steps)
+            self.optimizer.zero_grad(set_to_none=True)
+            with self._precision():
+                logits = self.network(self._laid_out(inputs))
+            loss = F.cross_entropy(_wide(logits), labels, label_smoothing=recipe.label_smoothing)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if recipe.clip:
+                nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
+            self.optimizer.step()
+            loss_sum += loss.detach() * len(batch)
+            hits += (logits.detach().argmax(1) == labels).sum()
+            seen += len(batch)
+        return float(loss_sum / seen), float(hits / seen)
+
+    def _judge(self, indices: Tensor) -> tuple[float, float]:
+        """Return the mean loss and accuracy over a split; NaN if it is empty."""
+        if not len(indices):
+            return float("nan"), float("nan")
+        log_likelihood, labels = predict(self.network, self.data, indices, precision=self.trainer.precision)
+        loss = F.nll_loss(log_likelihood, labels)
+        return float(loss), float((log_likelihood.argmax(1) == labels).double().mean())
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        return _autocast(self.device, self.trainer.precision)
+
+    def _laid_out(self, inputs: Tensor) -> Tensor:
+        return _laid_out(inputs, self.device)
+
+    def _clock(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+            return time.perf_counter()
+        return time.process_time()
+
+    @property
+    def _request(self) -> str:
+        """What a checkpoint must be of to be taken up, as text."""
+        shapes = {name: list(value.shape) for name, value in self.network.state_dict().items()}
+        return json.dumps(
+            {
+                "recipe": asdict(self.recipe),
+                "seed": self.seed,
+                "data": self.data.provenance,
+                "precision": self.trainer.precision,
+                "network": shapes,
+            },
+            sort_keys=True,
+        )
+
+    def _save(self, epochs: int) -> None:
+        curves = {
+            field.name: torch.from_numpy(getattr(self.curves, field.name))
+            for field in fields(self.curves)
+            if field.name != "failures"
+        }
+        content = io.BytesIO()
+        state = {
+            "request": self._request,
+            "epochs": epochs,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "curves": curves,
+        }
+        torch.save(state, content)
+        assert self.trainer.checkpoint is not None
+        write_whole(self.trainer.checkpoint, content.getvalue())
+
+    def _restore(self) -> int:
+        """Take up the checkpoint, if there is one; return the number of epochs that are done."""
+        path = self.trainer.checkpoint
+        if path is None or not path.exists():
+            return 0
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            request, epochs = str(state["request"]), int(state["epochs"])
+        except Exception as problem:  # whatever a damaged file makes torch raise
+            raise DamagedFileError(
+                f"{path} is no checkpoint, or damaged; remove it to train from the beginning."
+            ) from problem
+        if request != self._request:
+            raise NasbenchSuiteError(
+                f"{path} is the checkpoint of another training (network, data, recipe, seed or precision "
+                "differ); remove it, or name another file."
+            )
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        arrays = {name: values.numpy(force=True) for name, values in state["curves"].items()}
+        self.curves = LearningCurves(**arrays, failures=("",))
+        return epochs
+
+
+def epoch_batches(data: TrainingData, recipe: Recipe, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield the indices of an epoch's batches: the training inputs in an order that the generator draws."""
+    shuffled = torch.randperm(len(data.train), generator=generator)
+    order = data.train[shuffled.to(data.train.device)]
+    for step in range(recipe.steps(len(data.train))):
+        yield order[step * recipe.batch : (step + 1) * recipe.batch]
+
+
+@torch.no_grad()
+def predict(
+    network: nn.Module, data: TrainingData, indices: Tensor, *, precision: Precision = "float32"
+) -> tuple[Tensor, Tensor]:
+    """Return log likelihoods of all classes, float32 `[b, classes]`, and labels, in inference."""
+    network.eval()
+    device, parts = data.inputs.device, []
+    for part in torch.split(indices, _EVALUATION_BATCH):
+        inputs, _ = data.batch(part)
+        with _autocast(device, precision):
+            logits = network(_laid_out(inputs, device))
+        parts.append(F.log_softmax(_wide(logits), 1))
+    return torch.cat(parts), data.labels[indices.to(data.labels.device)]
+
+
+def _wide(logits: Tensor) -> Tensor:
+    """Return logits in which likelihoods can be computed: bfloat16 has three digits."""
+    return logits.float() if logits.dtype == torch.bfloat16 else logits
+
+
+def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
+
+
+def _on_device(network: nn.Module, device: torch.device) -> nn.Module:
+    network.to(device)
+    if device.type == "cuda" and any(weight.ndim == 4 for weight in network.parameters()):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def _laid_out(inputs: Tensor, device: torch.device) -> Tensor:
+    """Put the channels last on CUDA, where convolutions of images are fastest so."""
+    if device.type == "cuda" and inputs.ndim == 4:
+        return inputs.contiguous(memory_format=torch.channels_last)
+    return inputs
+
+
+def _set_norms(network: nn.Module, recipe: Recipe) -> None:
+    if recipe.norm_momentum is None:
+        return
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = recipe.norm_momentum
+
+
+def _deterministic() -> AbstractContextManager[Any]:
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
