@@ -28,12 +28,10 @@ BOTTLENECKS = {"mb3_3x3": (3, 3), "mb6_5x5": (6, 5)}
 class MacroNetwork(ChainNetwork):
     """Eight blocks in three stages.
 
-    Style `official`: the stem is a 3x3 convolution; every stage halves the resolution and doubles the
-    channels, from `width` to `8 * width`; the head is a 1x1 convolution to 1280 channels. Style `light`: the
-    stem is a 1x1 convolution without ReLU, which of a single input channel would keep one sign or both by the
-    chance of the initial weights; the first stage keeps the resolution, and doubles the channels all the
-    same, so that its first layer is never the identity proper and isomorphism is that of `MacroSpace`; the
-    head only normalises.
+    Every stage halves the resolution and doubles the channels, from `width` to `8 * width`. Style `official`:
+    the stem is a 3x3 convolution, the head a 1x1 convolution to 1280 channels. Style `light`: the stem is a
+    1x1 convolution without ReLU, which of a single input channel would keep one sign or both by the chance
+    of the initial weights; the head only normalises.
 
     Attributes
     ----------
@@ -67,9 +65,8 @@ class MacroNetwork(ChainNetwork):
 def layer_shapes(skeleton: Skeleton) -> list[tuple[int, int, int]]:
     """Return inputs, outputs and stride of every layer."""
     shapes, width = [], skeleton.width
-    for stage, layers in enumerate(STAGES):
-        halves = stage > 0 or skeleton.style == "official"
-        shapes.append((width, 2 * width, 2 if halves else 1))
+    for layers in STAGES:
+        shapes.append((width, 2 * width, 2))
         shapes += [(2 * width, 2 * width, 1)] * (layers - 1)
         width *= 2
     return shapes

@@ -8,10 +8,7 @@ from nasbench_suite import get_space
 from nasbench_suite.training.networks import Skeleton, build_network
 from nasbench_suite.training.operations import InvertedBottleneck
 
-SHAPES = {
-    "official": [(3, 6, 2), (6, 6, 1), (6, 12, 2), *[(12, 12, 1)] * 2, (12, 24, 2), *[(24, 24, 1)] * 2],
-    "light": [(3, 6, 1), (6, 6, 1), (6, 12, 2), *[(12, 12, 1)] * 2, (12, 24, 2), *[(24, 24, 1)] * 2],
-}
+SHAPES = [(3, 6, 2), (6, 6, 1), (6, 12, 2), *[(12, 12, 1)] * 2, (12, 24, 2), *[(24, 24, 1)] * 2]
 """Channels in and out and the stride of each layer with width 3."""
 
 
@@ -33,7 +30,7 @@ def test_a_network_is_what_it_is_by_hand(dims, style, text):
     x, hand = signals(dims, 2, 9), Hand(network, dims)
     expected = hand.conv_norm(x, "stem")
     expected = expected.clamp(min=0) if style == "official" else expected
-    for layer, (digit, shape) in enumerate(zip(text, SHAPES[style], strict=True)):
+    for layer, (digit, shape) in enumerate(zip(text, SHAPES, strict=True)):
         name, (inputs, outputs, stride) = f"blocks.{layer}", shape
         if digit != "0":
             expected = inverted(hand, expected, name, *shape, expansion={"1": 3, "2": 6}[digit])
@@ -52,7 +49,7 @@ def test_kernels_and_residuals_are_those_of_the_operations(style):
     assert [block.residual for block in blocks] == [layer not in (0, 2, 5) for layer in range(8)]
 
 
-def test_a_signal_of_forty_becomes_twenty_and_ten():
+def test_a_signal_of_forty_becomes_twenty_ten_and_five():
     network = build_network(
         "macro", get_space("macro").parse("21212121"), Skeleton(inputs=1, dims=1, style="light")
     )
@@ -60,4 +57,4 @@ def test_a_signal_of_forty_becomes_twenty_and_ten():
     for block in network.blocks:
         block.register_forward_hook(lambda _, given, out: sizes.append(out.shape[-1]))
     network(torch.zeros((2, 1, 40)))
-    assert sizes == [40, 40, 20, 20, 20, 10, 10, 10]
+    assert sizes == [20, 20, 10, 10, 10, 5, 5, 5]
