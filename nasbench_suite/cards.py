@@ -138,6 +138,32 @@ class MetricEntry(Card):
     description: Text
 
 
+class TrainingEntry(Card):
+    """`[tasks.X.training]`: how a published table was made, for training its architectures once more.
+
+    Networks have the authors' skeleton.
+
+    Attributes
+    ----------
+    data
+        What `load_data` calls the data set.
+    classes
+        How many it has.
+    recipe
+        Name of a training recipe.
+    seeds
+        Seeds of the table's own trainings, as far as they are known.
+    differences
+        In what a training here differs from theirs, as far as that is known.
+    """
+
+    data: Text
+    classes: Annotated[int, Field(ge=2)] = 10
+    recipe: Text
+    seeds: list[int] = []
+    differences: list[Text] = []
+
+
 class TaskEntry(Card):
     """A task of a datasheet: its space and which metrics steer and judge the search.
 
@@ -147,6 +173,8 @@ class TaskEntry(Card):
         Names of metrics; empty where the publication has none. See `TableDescription`.
     partial_epochs
         Why results after fewer epochs are not to be had, where they are not; completes a sentence.
+    training
+        How its architectures are trained for real, where that can be done here.
     """
 
     title: Text
@@ -154,6 +182,7 @@ class TaskEntry(Card):
     valid: str = ""
     test: str = ""
     partial_epochs: str = ""
+    training: TrainingEntry | None = None
 
 
 class Download(Card):
@@ -185,9 +214,18 @@ class Download(Card):
 
 
 class Datasheet(Card):
-    """`tabular/NAME/datasheet.toml`: what a benchmark is, how it was made, on what, with what defects."""
+    """`tabular/NAME/datasheet.toml`: what a benchmark is, how it was made, on what, with what defects.
+
+    Attributes
+    ----------
+    benchmark
+        What its tasks' names start with; its own name without it. Several datasheets may share one.
+    figures
+        What `nasbench-suite show NAME --figures` says of tables, by data set; rounded to four decimals.
+    """
 
     name: Text
+    benchmark: str = ""
     title: Text
     summary: Text
     importer: Text
@@ -201,7 +239,12 @@ class Datasheet(Card):
     defects: list[Text]
     metrics: dict[str, MetricEntry]
     tasks: dict[str, TaskEntry]
+    figures: dict[str, dict[str, float]] = {}
     downloads: list[Download] = []
+
+    def task(self, dataset: str) -> str:
+        """Return the name of the task of a data set, `BENCHMARK/DATASET`."""
+        return f"{self.benchmark or self.name}/{dataset}"
 
 
 AnyCard = TypeVar("AnyCard", bound=BaseModel)
@@ -307,6 +350,23 @@ def datasheets() -> dict[str, Datasheet]:
 def strategy_cards() -> dict[str, StrategyCard]:
     """Return every strategy card under `strategies/` by name."""
     return _strategy_cards(content_root())
+
+
+def described_tasks() -> dict[str, Datasheet]:
+    """Return the datasheet of every task that one describes, by the task's name.
+
+    Raises
+    ------
+    CardError
+        When two datasheets describe the same task.
+    """
+    found: dict[str, Datasheet] = {}
+    for name, sheet in datasheets().items():
+        for task in map(sheet.task, sheet.tasks):
+            if task in found:
+                raise CardError(f"datasheets {found[task].name} and {name} both describe the task {task}.")
+            found[task] = sheet
+    return found
 
 
 @lru_cache(maxsize=4)

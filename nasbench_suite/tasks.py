@@ -4,7 +4,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from nasbench_suite.benchmark import Benchmark
-from nasbench_suite.tabular.catalogue import open_table_task, table_path, table_tasks
+from nasbench_suite.content import data_root
+from nasbench_suite.tabular.catalogue import is_current, open_table_task, stamp, table_path, table_tasks
+
+TRAINING = "training:"
+"""What the name of a task begins with whose architectures are trained, not looked up."""
 
 
 def task_names() -> list[str]:
@@ -15,7 +19,10 @@ def task_names() -> list[str]:
 def load_benchmark(task: str) -> Benchmark:
     """Return the benchmark of a task such as `graph/cora`; the same object until its table is replaced.
 
-    The first call for a table that a package ships converts it to HDF5 under the user's data folder.
+    `training:` before the name of a task asks for one that trains architectures instead of looking them up.
+
+    The first call for a table that a package ships, or that was built here, converts it to HDF5 under the
+    user's data folder.
 
     Raises
     ------
@@ -26,21 +33,21 @@ def load_benchmark(task: str) -> Benchmark:
     NasbenchSuiteError
         When the data folder cannot be written, or the table has to be imported first.
     """
+    if task.startswith(TRAINING):
+        return _open_training(task, data_root())
     path = table_path(task)
-    if _stamp(path) is None:
-        open_table_task(task)  # converts it, or says that it has to be imported
-    return _open(task, path, _stamp(path))
+    if not is_current(path):
+        open_table_task(task)  # converts it, or says that it has to be imported or built
+    return _open(task, path, stamp(path))
 
 
 @lru_cache(maxsize=32)
-def _open(task: str, path: Path, stamp: tuple[int, int] | None) -> Benchmark:
+def _open(task: str, path: Path, made: tuple[int, int] | None) -> Benchmark:
     return open_table_task(task)
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """Return what tells one file of this name from another that replaces it; None if there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
+@lru_cache(maxsize=8)
+def _open_training(task: str, data: Path) -> Benchmark:
+    from nasbench_suite.training.benchmark import open_training  # loads torch, so only where it is asked for
+
+    return open_training(task.removeprefix(TRAINING))

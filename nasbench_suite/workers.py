@@ -1,15 +1,20 @@
-"""Worker processes for the command line.
+"""Workers for the command line: processes of this machine, or those of a Dask scheduler.
 
-One thread each, so that results do not depend on their number; deaf to Ctrl-C, which the parent handles.
+Processes have one thread each, so that results do not depend on their number; deaf to Ctrl-C, which the
+parent handles.
 """
 
 import multiprocessing
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 
+from nasbench_suite.errors import NasbenchSuiteError, shorten
+
+_SECONDS_TO_CONNECT = 30
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -37,6 +42,38 @@ def workers(jobs: int) -> Iterator[Executor | None]:
             yield executor
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def cluster(address: str) -> Iterator[Executor]:
+    """Yield an executor that works on the workers of the Dask scheduler at `address` (`tcp://HOST:PORT`).
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When Dask is not installed or no scheduler answers.
+    """
+    try:
+        from distributed import Client
+        from distributed.comm.addressing import get_address_host_port
+    except ImportError as problem:
+        raise NasbenchSuiteError(
+            "a Dask scheduler needs the package distributed; run: pip install 'nasbench-suite[cluster]'"
+        ) from problem
+    try:
+        # A client that finds no scheduler is not made in the first place: one that failed may lock up the
+        # next when it is collected (LoopRunner's lock is not reentrant).
+        host, port = get_address_host_port(address, strict=True)
+        socket.create_connection((host, port), timeout=_SECONDS_TO_CONNECT).close()
+        client = Client(address, timeout=_SECONDS_TO_CONNECT)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as problem:
+        raise NasbenchSuiteError(
+            f"no Dask scheduler answers at {shorten(address)}; give the address that it prints when it "
+            "starts, such as tcp://head:8786."
+        ) from problem
+    with client:
+        # Not `pure`: a task is run whatever ran before with the same arguments.
+        yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
 
 
 def _ignore_interrupt() -> None:

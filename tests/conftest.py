@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -136,6 +137,50 @@ def make_table() -> Callable[..., Table]:
 def made_up(make_table) -> TabularBenchmark:
     """A complete benchmark on nats_topology that knows costs."""
     return TabularBenchmark(make_table())
+
+
+_TINY_PLAN = """
+benchmark = "nats_topology-mnist1d"
+task = "nats_topology/mnist1d"
+space = "nats_topology"
+recipe = "short"
+seeds = [0, 1]
+block = 2
+limit = 6
+sample = 2
+
+[data]
+name = "mnist1d"
+train = 200
+valid = 150
+test = 100
+
+[skeleton]
+inputs = 1
+classes = 10
+dims = 1
+width = 4
+style = "light"
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_plan() -> str:
+    """A build.toml of six cells with one seed and two of them with another: four blocks, in seconds."""
+    return _TINY_PLAN
+
+
+@pytest.fixture
+def tiny_content(tmp_path, tiny_plan) -> Path:
+    """Content folders with nothing but the datasheet of nats_topology-mnist1d and a tiny plan for it."""
+    root = Path(__file__).resolve().parents[1]
+    for folder in ("strategies", "leaderboards", "surrogates", "tabular"):
+        (tmp_path / "content" / folder).mkdir(parents=True)
+    table = tmp_path / "content" / "tabular" / "nats_topology-mnist1d"
+    table.mkdir()
+    shutil.copy(root / "tabular" / table.name / "datasheet.toml", table)
+    (table / "build.toml").write_text(tiny_plan)
+    return tmp_path / "content"
 
 
 _READ_FLIPPED = """

@@ -10,6 +10,7 @@ import typer
 
 import nasbench_suite
 from nasbench_suite.cli import (
+    build,
     check,
     download,
     export,
@@ -20,6 +21,9 @@ from nasbench_suite.cli import (
     reproduce,
     search,
     show,
+    train,
+    transfer,
+    validate,
 )
 from nasbench_suite.cli.output import complain
 from nasbench_suite.errors import NasbenchSuiteError
@@ -41,6 +45,10 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("import")(import_.import_)
 app.command("download")(download.download)
 app.command("export")(export.export)
+app.command("train")(train.train)
+app.command("build")(build.build)
+app.command("validate")(validate.validate)
+app.command("transfer")(transfer.transfer)
 app.command("check")(check.check)
 
 

@@ -21,8 +21,8 @@ _PROBLEMS = 2
 def check(as_json: bool = Json, quiet: bool = Quiet) -> None:
     """Check every card, datasheet, table and board: schema, completeness, checksums of every array.
 
-    Tables that a package ships are converted if they are not yet; those that you would have to import first
-    are named and skipped. Ends with exit code 2 if anything is wrong.
+    Tables that a package ships are converted if they are not yet; those that you would have to import or
+    build first are named and skipped. Ends with exit code 2 if anything is wrong.
 
     Example:
 
@@ -55,7 +55,7 @@ def check(as_json: bool = Json, quiet: bool = Quiet) -> None:
 
 
 def _not_here(tasks: list[str]) -> str:
-    return f", {len(tasks)} tables not here (import them first): {', '.join(tasks)}" if tasks else ""
+    return f", {len(tasks)} tables not here (import or build them first): {', '.join(tasks)}" if tasks else ""
 
 
 def _check_strategy(name: str) -> None:

@@ -5,12 +5,13 @@ from enum import StrEnum
 
 import typer
 
-from nasbench_suite.cards import datasheets, strategy_cards
+from nasbench_suite.cards import described_tasks, strategy_cards
 from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
 from nasbench_suite.tabular.catalogue import is_ready, read_any_table, table_path
+from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
 from nasbench_suite.tasks import task_names
 
 
@@ -62,10 +63,9 @@ def _describe(kind: Kind) -> Mapping[str, str | dict[str, str]]:
 
 
 def _task_title(task: str) -> str:
-    benchmark, _, dataset = task.partition("/")
-    sheet = datasheets().get(benchmark)
-    if sheet is not None and dataset in sheet.tasks:
-        return f"{sheet.title}: {sheet.tasks[dataset].title}"
+    sheet = described_tasks().get(task)
+    if sheet is not None:
+        return f"{sheet.title}: {sheet.tasks[task.partition('/')[2]].title}"
     try:
         return f"imported from {read_any_table(table_path(task)).description.source}"
     except DamagedFileError:
@@ -78,8 +78,10 @@ def _whereabouts(task: str) -> str:
         return "here"
     if is_ready(task):
         return "made on first use"
-    benchmark, _, _ = task.partition("/")
-    return "to be downloaded" if datasheets()[benchmark].downloads else "to be imported"
+    sheet = described_tasks()[task]
+    if sheet.importer in PACKAGE_IMPORTERS:
+        return "to be built"
+    return "to be downloaded" if sheet.downloads else "to be imported"
 
 
 def _space_title(name: str) -> str:

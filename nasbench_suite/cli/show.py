@@ -6,17 +6,21 @@ import typer
 
 from nasbench_suite.cards import Datasheet, StrategyCard, datasheets, strategy_cards
 from nasbench_suite.cli.output import Json, print_json, print_table
-from nasbench_suite.errors import UnknownNameError
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
 from nasbench_suite.tabular.benchmark import TabularBenchmark
-from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
+from nasbench_suite.tabular.catalogue import is_ready
+from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, built
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tasks import load_benchmark, task_names
 
 
 def show(
     name: str = typer.Argument(help="A strategy, benchmark, task, space or leaderboard."),
+    figures: bool = typer.Option(
+        False, "--figures", help="Of a task or benchmark: what its results tell of architectures and seeds."
+    ),
     as_json: bool = Json,
 ) -> None:
     """Show a strategy's card, a benchmark's datasheet, a task's table, a space or a leaderboard's rules.
@@ -26,8 +30,10 @@ def show(
         nasbench-suite show regularized_evolution
 
         nasbench-suite show graph/cora
+
+        nasbench-suite show nats_topology-mnist1d --figures
     """
-    facts = _facts(name)
+    facts = _figures(name) if figures else _facts(name)
     if as_json:
         print_json(facts)
         return
@@ -50,18 +56,36 @@ def _facts(name: str) -> dict[str, Any]:
     raise UnknownNameError("strategy, benchmark, task, space or leaderboard called", name, known)
 
 
+def _figures(name: str) -> dict[str, Any]:
+    """Return the figures of a task, or of every task of a datasheet whose table is here."""
+    from nasbench_suite.tabular.quality import rounded_figures  # loads SciPy, so not for --help
+
+    sheet = datasheets().get(name)
+    if sheet is None and name not in task_names():
+        raise UnknownNameError("benchmark or task called", name, [*datasheets(), *task_names()])
+    tasks = [name] if sheet is None else list(map(sheet.task, sheet.tasks))
+    here = [task for task in tasks if sheet is None or is_ready(task)]
+    if not here:
+        raise NasbenchSuiteError(
+            f"no table of {name} is here; nasbench-suite show {name} says how to get one."
+        )
+    return {task: rounded_figures(load_benchmark(task)) for task in here}
+
+
 def _strategy_facts(card: StrategyCard) -> dict[str, Any]:
     return card.model_dump(exclude_none=True)
 
 
 def _datasheet_facts(sheet: Datasheet) -> dict[str, Any]:
-    facts = sheet.model_dump()
+    facts = sheet.model_dump(exclude_none=True)
     downloads = {entry.pop("file"): entry for entry in facts.pop("downloads")}
     return facts | ({"downloads": downloads} if downloads else {}) | {"how to get it": _how_to_get(sheet)}
 
 
 def _how_to_get(sheet: Datasheet) -> list[str]:
     """Return what a user has to do before the tables can be asked."""
+    if sheet.importer == "built":
+        return [built.how_to_get(sheet)]
     if sheet.importer in PACKAGE_IMPORTERS:
         return ["nothing to do: a package that is installed with the suite ships the data"]
     ways = [

@@ -21,6 +21,7 @@ from nasbench_suite.leaderboards.outcomes import (
     open_table,
     seconds_grid,
 )
+from nasbench_suite.leaderboards.picks import Picks
 from nasbench_suite.leaderboards.rules import Entry, Judging, Rules
 from nasbench_suite.leaderboards.statistics import (
     Summary,
@@ -59,6 +60,8 @@ class Board:
         Optional strategies that the tables cannot serve, by label, and why.
     not_held_out
         Columns whose publication has one result, which steers the search and judges it too.
+    picks
+        What the runs ended with, by task and strategy label; empty in boards of before these were kept.
     """
 
     rules: Rules
@@ -70,6 +73,7 @@ class Board:
     versions: dict[str, str]
     skipped: dict[str, str] = field(default_factory=dict)
     not_held_out: list[str] = field(default_factory=list)
+    picks: dict[str, dict[str, Picks]] = field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
@@ -191,7 +195,9 @@ def run_board(
             blocks += [(task, entry, block) for block in in_folder(search.blocks(), place)]
     answers = play_blocks([block for _, _, block in blocks], judge, executor=executor, progress=progress)
     outcomes: dict[tuple[str, str], list[Outcomes]] = {}
-    for (_, entry, _), judged in zip(blocks, answers, strict=True):
+    picks: dict[str, dict[str, list[Picks]]] = {task: {} for task in rules.tasks}
+    for (task, entry, _), (judged, picked) in zip(blocks, answers, strict=True):
+        picks[task].setdefault(entry.name, []).append(picked)
         for column, of_block in judged.items():
             outcomes.setdefault((column, entry.name), []).append(of_block)
     return Board(
@@ -216,6 +222,10 @@ def run_board(
         versions=_versions(rules, entries, folder),
         skipped=skipped,
         not_held_out=[c.name for c in rules.columns if _is_one_result(c)],
+        picks={
+            task: {label: Picks.join(parts) for label, parts in of_task.items()}
+            for task, of_task in picks.items()
+        },
     )
 
 
@@ -235,18 +245,19 @@ def _judge(rules: Rules, task: str, evaluations: NDArray[np.int64], seconds: NDA
 
 @dataclass(frozen=True)
 class _JudgeByTask:
-    """Judges the record of a task for every column that it is searched for."""
+    """Judges the record of a task for every column that it is searched for, and says what its runs picked."""
 
     columns: list[Judging]
     judges: dict[str, Judge]
 
-    def __call__(self, runs: Runs, benchmark: Benchmark) -> dict[str, Outcomes]:
+    def __call__(self, runs: Runs, benchmark: Benchmark) -> tuple[dict[str, Outcomes], Picks]:
         judge = self.judges[benchmark.id]
-        return {
+        judged = {
             column.name: judge(runs, open_table(column.valid), open_table(column.test))
             for column in self.columns
             if column.search == benchmark.id
         }
+        return judged, Picks.of(runs)
 
 
 def _playable(rules: Rules, folder: Path) -> tuple[list[Entry], dict[str, str]]:

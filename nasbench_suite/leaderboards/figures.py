@@ -5,8 +5,8 @@ text stays text.
 """
 
 import io
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.statistics import Curve
+
+Item = TypeVar("Item")
 
 _COLOURS = (
     "#7f7f7f",
@@ -54,7 +56,7 @@ def figure_names(board: Board) -> list[str]:
 
 def board_figures(board: Board) -> dict[str, bytes]:
     """Return all figures of a board as SVG, by file name."""
-    return {name: _svg(_draw(board, name), name) for name in figure_names(board)}
+    return {name: svg(_draw(board, name), name) for name in figure_names(board)}
 
 
 def _draw(board: Board, name: str) -> Figure:
@@ -135,10 +137,26 @@ def _distances(mean: float, low: float, high: float) -> NDArray[np.float64] | No
     return None if np.isnan(low) else 100 * np.array([[mean - low], [high - mean]])
 
 
-def _panels(n: int, height: float = _PANEL_INCHES[1]) -> tuple[Figure, list[Axes]]:
-    columns = min(_COLUMNS, n)
+def draw_panels(
+    items: Sequence[Item],
+    draw: Callable[[Axes, Item], None],
+    *,
+    size: tuple[float, float],
+    columns: int = _COLUMNS,
+) -> Figure:
+    """Return a figure with a panel for each item, of `size` (width, height) in inches, which `draw` fills."""
+    figure, panels = _panels(len(items), size[1], size[0], columns)
+    for axes, item in zip(panels, items, strict=True):
+        draw(axes, item)
+    return figure
+
+
+def _panels(
+    n: int, height: float = _PANEL_INCHES[1], width: float = _PANEL_INCHES[0], most_columns: int = _COLUMNS
+) -> tuple[Figure, list[Axes]]:
+    columns = min(most_columns, n)
     rows = -(-n // columns)
-    size = (max(columns * _PANEL_INCHES[0], 6.0), rows * height + 1.1)
+    size = (max(columns * width, 6.0), rows * height + 1.1)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[n:]:
@@ -166,7 +184,8 @@ def _colour(number: int) -> str:
     return _COLOURS[number % len(_COLOURS)]
 
 
-def _svg(figure: Figure, name: str) -> bytes:
+def svg(figure: Figure, name: str) -> bytes:
+    """Return a figure as SVG; the same figure and file name give the same bytes."""
     target = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure.savefig(target, format="svg", metadata={"Date": None}, facecolor="white")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from nasbench_suite.cards import datasheets
+from nasbench_suite.cards import Datasheet, datasheets, described_tasks
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.figures import board_figures, figure_names
 from nasbench_suite.leaderboards.published import compare, remarks
@@ -79,11 +79,7 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
     )
     environment.filters.update(percent=percent, spread=spread, span=span, reached=reached, share=share)
     template = (files(__package__) / "templates" / f"{page}.j2").read_text(encoding="utf-8")
-    sheets = datasheets()
     comparisons = compare(board)
-    benchmarks = sorted(
-        {task.partition("/")[0] for c in board.rules.columns for task in (c.search, c.valid, c.test)}
-    )
     return environment.from_string(template).render(
         board=board,
         rules=board.rules,
@@ -96,10 +92,18 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
         comparisons=comparisons,
         remarks=remarks(comparisons),
         pictures=pictures,
-        sheets=[sheets[name] for name in benchmarks if name in sheets],
+        sheets=_sheets(board),
         name=name,
         budget=_budget(board),
     )
+
+
+def _sheets(board: Board) -> list[Datasheet]:
+    """Return the datasheets of the board's tasks, by name; of a user's own table, that of its benchmark."""
+    by_task, by_name = described_tasks(), datasheets()
+    tasks = {task for c in board.rules.columns for task in (c.search, c.valid, c.test)}
+    found = (by_task.get(task) or by_name.get(task.partition("/")[0]) for task in tasks)
+    return sorted({sheet.name: sheet for sheet in found if sheet is not None}.values(), key=lambda s: s.name)
 
 
 def _budget(board: Board) -> str:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.outcomes import Reference
-from nasbench_suite.leaderboards.rules import Rules
+from nasbench_suite.leaderboards.picks import Picks
+from nasbench_suite.leaderboards.rules import Rules, find_leaderboard
 from nasbench_suite.leaderboards.statistics import Curve, Estimate, Reached, Summary
 from nasbench_suite.sealed import Kind, open_sealed, write_sealed
 
@@ -26,7 +27,10 @@ def save_board(board: Board, path: Path) -> None:
     def fill(file: h5py.File) -> None:
         file.attrs["head"] = _head(board)
         for name, values in _numbers(board).items():
-            file.create_dataset(name, data=values)
+            packing = (
+                {"compression": "gzip", "shuffle": True} if name.startswith("picks/") and values.size else {}
+            )
+            file.create_dataset(name, data=values, **packing)
 
     write_sealed(path, KIND, fill)
 
@@ -46,6 +50,19 @@ def load_board(path: Path) -> Board:
     with open_sealed(path, KIND) as file:
         numbers = {name: file[name][()] for name in _dataset_names(file)}
         return _from_parts(json.loads(file.attrs["head"]), numbers)
+
+
+def find_board(place: str) -> Path:
+    """Return the folder of a board that was played, given by path or by name.
+
+    A folder into which a leaderboard was played has results, but need not have rules.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is neither such a folder nor such a leaderboard.
+    """
+    return Path(place) if (Path(place) / RESULTS).is_file() else find_leaderboard(place)
 
 
 def _dataset_names(file: h5py.File) -> list[str]:
@@ -87,6 +104,21 @@ def _numbers(board: Board) -> dict[str, NDArray[Any]]:
                 elif isinstance(value, Curve):
                     numbers[f"curves/{key}/{field.name}"] = np.array([value.mean, value.low, value.high])
             numbers[f"scalars/{key}"] = np.array(scalars)
+    return numbers | _picks_as_arrays(board)
+
+
+def _picks_as_arrays(board: Board) -> dict[str, NDArray[Any]]:
+    """Return, per task, the rows that any strategy picked and how often each did: `[strategies, rows]`."""
+    numbers: dict[str, NDArray[Any]] = {}
+    for task, of_task in board.picks.items():
+        picks = [of_task[label] for label in board.labels]
+        rows, place = np.unique(np.concatenate([p.genes for p in picks]), axis=0, return_inverse=True)
+        runs = np.zeros((len(picks), len(rows)), dtype=np.int32)
+        ends = np.cumsum([len(p) for p in picks])[:-1]
+        for number, (own, at) in enumerate(zip(picks, np.split(place.ravel(), ends), strict=True)):
+            runs[number, at] = own.runs
+        name = f"picks/{task.replace('/', ':')}"
+        numbers |= {f"{name}/genes": rows, f"{name}/runs": runs}
     return numbers
 
 
@@ -107,7 +139,24 @@ def _from_parts(head: dict[str, Any], numbers: dict[str, NDArray[Any]]) -> Board
         versions=head["versions"],
         skipped=head["skipped"],
         not_held_out=head.get("not_held_out", []),
+        picks=_picks(rules.tasks, labels, numbers),
     )
+
+
+def _picks(
+    tasks: list[str], labels: list[str], numbers: dict[str, NDArray[Any]]
+) -> dict[str, dict[str, Picks]]:
+    """Return what the runs ended with; nothing where the file is of before that was kept."""
+    if not any(name.startswith("picks/") for name in numbers):
+        return {}
+    picks: dict[str, dict[str, Picks]] = {}
+    for task in tasks:
+        rows, runs = (numbers[f"picks/{task.replace('/', ':')}/{part}"] for part in ("genes", "runs"))
+        picks[task] = {
+            label: Picks(rows[own > 0], own[own > 0].astype(np.int64))
+            for label, own in zip(labels, runs, strict=True)
+        }
+    return picks
 
 
 def _summary(numbers: dict[str, NDArray[Any]], key: str) -> Summary:

@@ -4,13 +4,16 @@ A table has rows, one per architecture, or operators, whose costs add up to thos
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
-from nasbench_suite.cards import Datasheet, datasheets
+from nasbench_suite.cards import Datasheet, datasheets, described_tasks
 from nasbench_suite.content import data_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, importer
+from nasbench_suite.tabular.importers.assembly import Source
+from nasbench_suite.tabular.importers.built import source_path
 from nasbench_suite.tabular.importers.job import ImportJob, Progress, checked_name, no_progress, staged
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tabular.operator_table import OperatorTable, is_operator_table, read_operator_table
@@ -30,8 +33,7 @@ def table_path(task: str) -> Path:
 
 def table_tasks() -> list[str]:
     """Return every task that a datasheet describes, and every one whose table the user has imported."""
-    described = {f"{name}/{task}" for name, sheet in datasheets().items() for task in sheet.tasks}
-    return sorted(described | set(imported_tasks()))
+    return sorted({*described_tasks(), *imported_tasks()})
 
 
 def imported_tasks() -> list[str]:
@@ -41,9 +43,48 @@ def imported_tasks() -> list[str]:
 
 def is_ready(task: str) -> bool:
     """Tell whether the table of a task is here or made without the user's help."""
-    benchmark, _, _ = task.partition("/")
-    sheet = datasheets().get(benchmark)
-    return table_path(task).exists() or (sheet is not None and sheet.importer in PACKAGE_IMPORTERS)
+    sheet = described_tasks().get(task)
+    made = PACKAGE_IMPORTERS.get(sheet.importer) if sheet is not None else None
+    return table_path(task).exists() or (sheet is not None and made is not None and made.is_ready(sheet))
+
+
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Return what tells one file of this name from another that replaces it; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def is_current(path: Path) -> bool:
+    """Tell whether a converted table is there and made of what is there now.
+
+    A table that was made of a build's curves is not, once these have been replaced; others do not change.
+
+    Raises
+    ------
+    DamagedFileError
+        When the table is damaged.
+    """
+    made = stamp(path) if path.parent.parent == tables_folder() else None
+    if made is None:
+        return False
+    source, sha256 = _source_of(path, made)
+    file = source_path(source)
+    now = stamp(file) if file is not None else None
+    return file is None or now is None or _sha256_of(file, now) == sha256
+
+
+@lru_cache(maxsize=32)
+def _source_of(path: Path, made: tuple[int, int]) -> tuple[str, str]:
+    description = read_any_table(path).description
+    return description.source, description.source_sha256
+
+
+@lru_cache(maxsize=32)
+def _sha256_of(path: Path, made: tuple[int, int]) -> str:
+    return Source.of([path]).sha256
 
 
 def read_any_table(path: Path) -> Table | OperatorTable:
@@ -62,18 +103,17 @@ def read_any_table(path: Path) -> Table | OperatorTable:
 def open_table_task(task: str) -> TabularBenchmark | OperatorSumBenchmark:
     """Open the table of a task, converting it first if a package ships it; see `load_benchmark`."""
     path = table_path(task)
-    if path.parent.parent != tables_folder() or not path.exists():
-        benchmark, _, dataset = task.partition("/")
-        sheet = datasheets().get(benchmark)
-        if sheet is None or dataset not in sheet.tasks:
+    if not is_current(path):
+        sheet = described_tasks().get(task)
+        if sheet is None:
             raise UnknownNameError("task", task, table_tasks())
-        convert = PACKAGE_IMPORTERS.get(sheet.importer)
-        if convert is None:
+        made = PACKAGE_IMPORTERS.get(sheet.importer)
+        if made is None:
             raise NasbenchSuiteError(
                 f"the table of {task} is not here; import it from the official files: nasbench-suite import "
-                f"{sheet.importer} FILE (nasbench-suite show {benchmark} says which)."
+                f"{sheet.importer} FILE (nasbench-suite show {sheet.name} says which)."
             )
-        save_table(convert(sheet, task), path)
+        save_table(made.convert(sheet, task), path)
     table = read_any_table(path)
     return OperatorSumBenchmark(table) if isinstance(table, OperatorTable) else TabularBenchmark(table)
 
@@ -99,7 +139,7 @@ def import_tables(
     sheet
         The datasheet; that of the importer without it.
     name
-        What the tasks start with; the datasheet's name without it.
+        What the tasks start with; what the datasheet says without it.
     jobs, progress
         Worker processes, and a function of (records done, all records).
     options
@@ -119,7 +159,7 @@ def import_tables(
         if not file.exists():
             raise NasbenchSuiteError(f"there is no {file}; give the official file or folder.")
     sheet = sheet or datasheet_of(format_name)
-    name = checked_name(name or sheet.name)
+    name = checked_name(name or sheet.benchmark or sheet.name)
     target = tables_folder() / name
     with staged(target) as staging:
         convert(ImportJob(tuple(files), sheet, name, staging, jobs, progress, dict(options or {})))

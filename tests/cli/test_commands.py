@@ -161,7 +161,8 @@ def test_check_says_which_tables_must_be_imported_first_and_skips_them(cli, tmp_
         "problems": {},
     }
     assert cli("check", env=two_tasks) == (
-        "3 checked, 0 with problems, 2 tables not here (import them first): graph/cora, graph/proteins\n"
+        "3 checked, 0 with problems, 2 tables not here (import or build them first): "
+        "graph/cora, graph/proteins\n"
     )
     (board / "rules.toml").write_text(rules.replace("graph/cora", "graph/corra"))
     assert "leaderboard board: there is no task 'graph/corra'" in cli("check", code=2, env=two_tasks)

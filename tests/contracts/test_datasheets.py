@@ -8,20 +8,31 @@ import pytest
 
 from nasbench_suite import get_space, load_benchmark, task_names
 from nasbench_suite.benchmark import Benchmark, MissingResultWarning
-from nasbench_suite.cards import datasheets
+from nasbench_suite.cards import datasheets, described_tasks
+from nasbench_suite.content import content_root
+from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import space_names
-from nasbench_suite.tabular.catalogue import open_table_task
+from nasbench_suite.tabular.catalogue import is_ready, open_table_task
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
+from nasbench_suite.tabular.quality import rounded_figures
 from nasbench_suite.tabular.table import check_index
+from nasbench_suite.training.plan import read_plan
 
 SHEETS = datasheets()
 each_sheet = pytest.mark.parametrize("name", sorted(SHEETS))
-SHIPPED = sorted(
-    f"{name}/{task}"
-    for name, sheet in SHEETS.items()
-    if sheet.importer in PACKAGE_IMPORTERS
-    for task in sheet.tasks
-)
+SHEET_OF = described_tasks()
+
+
+def shipped(importers):
+    """The tasks of some importers; those whose data are still to be made are skipped, with the reason."""
+    tasks = sorted(task for task, sheet in SHEET_OF.items() if sheet.importer in importers)
+    absent = pytest.mark.skip(reason="its curves.h5 is not here: nasbench-suite build makes it")
+    here = {task: PACKAGE_IMPORTERS[SHEET_OF[task].importer].is_ready(SHEET_OF[task]) for task in tasks}
+    return [pytest.param(task, marks=() if here[task] else absent) for task in tasks]
+
+
+SHIPPED = shipped(PACKAGE_IMPORTERS)
+BUILT = shipped(["built"])
 UNITS = {
     "seconds": "s",
     "ms": "ms",
@@ -47,7 +58,9 @@ UNITS = {
 
 def test_every_task_of_every_datasheet_is_listed(tmp_path, monkeypatch):
     monkeypatch.setenv("NASBENCH_SUITE_DATA", str(tmp_path))  # tasks of imported tables are listed too
-    assert task_names() == sorted(f"{name}/{task}" for name, sheet in SHEETS.items() for task in sheet.tasks)
+    assert task_names() == sorted(
+        f"{sheet.benchmark or name}/{task}" for name, sheet in SHEETS.items() for task in sheet.tasks
+    )
 
 
 @each_sheet
@@ -89,7 +102,7 @@ def test_defects_and_origins_are_told(name):
 @pytest.mark.parametrize("task", SHIPPED)
 def test_a_shipped_table_is_what_its_datasheet_says(data_folder, task):
     name, _, dataset = task.partition("/")
-    sheet, benchmark = SHEETS[name], load_benchmark(task)
+    sheet, benchmark = SHEET_OF[task], load_benchmark(task)
     entry, description = sheet.tasks[dataset], benchmark.table.description
     assert isinstance(benchmark, Benchmark)
     assert benchmark.id == description.task == task
@@ -123,3 +136,28 @@ def test_a_shipped_table_answers_for_every_row_with_plausible_values(data_folder
         if benchmark.metrics[metric].unit == "fraction":
             assert (present <= 1).all()
             assert present.max() > 0.5
+
+
+@pytest.mark.parametrize("task", BUILT)
+def test_figures_of_a_datasheet_are_those_of_its_table(data_folder, task):
+    stated = SHEET_OF[task].figures.get(task.partition("/")[2], {})
+    found = rounded_figures(load_benchmark(task))
+    assert stated == pytest.approx(found, abs=1e-9), f"[figures] of the datasheet: {found}"
+
+
+@pytest.mark.parametrize("name", sorted(name for name, sheet in SHEETS.items() if sheet.importer == "built"))
+def test_a_datasheet_of_a_built_table_has_a_plan_for_its_task(name):
+    sheet = SHEETS[name]
+    plan = read_plan(content_root() / "tabular" / name / "build.toml")
+    assert plan.benchmark == name
+    (dataset, entry), *others = sheet.tasks.items()
+    assert not others
+    assert plan.task == sheet.task(dataset)
+    assert plan.space == entry.space
+    assert is_ready(plan.task) or "nasbench-suite build" in _refusal(plan.task)
+
+
+def _refusal(task):
+    with pytest.raises(NasbenchSuiteError) as refused:
+        load_benchmark(task)
+    return str(refused.value)

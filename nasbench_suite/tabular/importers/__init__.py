@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
 
 from nasbench_suite.cards import Datasheet
 from nasbench_suite.errors import UnknownNameError
-from nasbench_suite.tabular.importers import nas_bench_graph
+from nasbench_suite.tabular.importers import built, nas_bench_graph
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.table import Table
 
@@ -26,10 +28,31 @@ IMPORTERS = {
 }
 """`module:function` of every importer by name; a module is loaded when its format is asked for."""
 
-PACKAGE_IMPORTERS: dict[str, Callable[[Datasheet, str], Table]] = {
-    "nasbench-graph": nas_bench_graph.from_package,
+
+class PackageImporter(NamedTuple):
+    """An importer that needs no file from the user: what it reads comes with the suite, or is made by it.
+
+    Attributes
+    ----------
+    convert
+        Makes the table of a task of a datasheet.
+    file
+        What it reads, where that is a file of the content folders, which may not be there yet.
+    """
+
+    convert: Callable[[Datasheet, str], Table]
+    file: Callable[[Datasheet], Path] | None = None
+
+    def is_ready(self, sheet: Datasheet) -> bool:
+        """Tell whether what it reads is there."""
+        return self.file is None or self.file(sheet).is_file()
+
+
+PACKAGE_IMPORTERS = {
+    "nasbench-graph": PackageImporter(nas_bench_graph.from_package),
+    "built": PackageImporter(built.from_curves, built.curves_path),
 }
-"""Importers that need no file from the user because a PyPI dependency ships the data."""
+"""Importers whose data a PyPI dependency ships, or a build of this project has trained."""
 
 
 def importer(name: str) -> Callable[[ImportJob], None]:

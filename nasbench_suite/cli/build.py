@@ -1,0 +1,128 @@
+"""`nasbench-suite build`: train every architecture of a space, and make a table of it."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
+
+from nasbench_suite.cards import described_tasks
+from nasbench_suite.cli.output import (
+    Jobs,
+    Json,
+    Quiet,
+    interruptible,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
+from nasbench_suite.content import data_root
+from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.workers import available_cores, cluster, workers
+
+if TYPE_CHECKING:  # torch loads when something is trained, not for --help
+    from nasbench_suite.tabular.curve_file import CurveFile
+    from nasbench_suite.training.plan import BuildPlan
+
+_PLAN = "build.toml"
+
+
+def build(
+    file: Path = typer.Argument(metavar="FILE", help="A build.toml, or the folder of a table that has one."),
+    work: Path | None = typer.Option(
+        None,
+        help="Folder for finished blocks; builds/NAME in the data folder without it. All machines of a "
+        "cluster must share it.",
+        show_default=False,
+    ),
+    device: str = typer.Option("cpu", help="Where workers compute: `cpu` or `cuda`."),
+    scheduler: str = typer.Option(
+        "", metavar="ADDRESS", help="Train on the workers of this Dask scheduler.", show_default=False
+    ),
+    verify: bool = typer.Option(
+        True, help="Train a stored group of networks again before going on; refuse if it gives other numbers."
+    ),
+    save_partial: bool = typer.Option(
+        False, "--save-partial", help="Train nothing; write the curves of what is finished."
+    ),
+    jobs: int = Jobs,
+    quiet: bool = Quiet,
+    as_json: bool = Json,
+) -> None:
+    """Train what a build.toml asks for, and write the learning curves beside it as curves.h5.
+
+    The table is made of that file when it is first asked for. A build that was interrupted or killed goes on
+    where it stopped when the same command is given again; what an existing curves.h5 holds is not trained
+    again.
+
+    Examples
+    --------
+        nasbench-suite build tabular/nats_topology-mnist1d/build.toml --jobs 2
+
+        nasbench-suite build tabular/nats_topology-mnist1d --scheduler tcp://head:8786 --work /shared/build
+
+        nasbench-suite build tabular/nats_topology-mnist1d --save-partial
+    """
+    from nasbench_suite.tabular.curve_file import FILE_NAME
+    from nasbench_suite.training.build import build as train
+    from nasbench_suite.training.build import check_writable, read_plan, save_curves
+    from nasbench_suite.training.collected import EarlierCurves
+
+    if scheduler and jobs:
+        raise NasbenchSuiteError("--jobs is for workers on this machine; leave it out with --scheduler.")
+    file = file / _PLAN if file.is_dir() else file
+    plan, target = read_plan(file), file.parent / FILE_NAME
+    folder = work or data_root() / "builds" / plan.benchmark
+    EarlierCurves(target, plan).check_none_lost()
+    if not save_partial:
+        plan.check(plan.load_data("cpu"))
+        check_writable(target.parent)
+        with (
+            interruptible(f"finished blocks are in {folder}; give the same command to continue."),
+            progress(f"training for {plan.task}", quiet) as advance,
+            _executor(scheduler, jobs, len(plan.blocks())) as executor,
+        ):
+            train(
+                plan,
+                folder,
+                earlier=target,
+                executor=executor,
+                device=device,
+                verify=verify,
+                progress=advance,
+                notice=None if quiet else note,
+            )
+    _report(save_curves(plan, folder, target, partial=save_partial), plan, target, as_json)
+
+
+@contextmanager
+def _executor(scheduler: str, jobs: int, blocks: int) -> Iterator[Executor | None]:
+    where = cluster(scheduler) if scheduler else workers(min(jobs or available_cores(), blocks))
+    with where as executor:
+        yield executor
+
+
+def _report(content: "CurveFile", plan: "BuildPlan", target: Path, as_json: bool) -> None:
+    description = content.description
+    facts: dict[str, Any] = {
+        "task": plan.task,
+        "file": str(target),
+        "architectures": len(content.genes),
+        "trainings": dict(zip(map(str, description.seeds), content.trained(), strict=True)),
+        "asked": dict(zip(map(str, description.seeds), description.asked, strict=True)),
+        "failed": sum(map(len, description.failures.values())),
+        "device_hours": sum(float(np.nansum(seconds)) for seconds in content.seconds.values()) / 3600,
+        "MB": round(target.stat().st_size / 1e6, 2),
+    }
+    if as_json:
+        print_json(facts)
+        return
+    shown = {**facts, "trainings": content.progress(), "device_hours": f"{facts['device_hours']:.2f}"}
+    del shown["asked"]
+    print_table(["", ""], [[key, str(value)] for key, value in shown.items()], left=2)
+    if plan.task in described_tasks():
+        note(f"ask the table: nasbench-suite show {plan.task} --figures")

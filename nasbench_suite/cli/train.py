@@ -1,0 +1,134 @@
+"""`nasbench-suite train`: architectures trained for real, one after the other."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
+
+from nasbench_suite.cli.output import Json, Quiet, interruptible, print_json, print_table, progress
+from nasbench_suite.spaces import Genes, get_space
+
+if TYPE_CHECKING:  # torch loads when something is trained, not for --help
+    from nasbench_suite.training.curves import LearningCurves
+    from nasbench_suite.training.setting import Setting
+
+_CURVES = ("train_accuracy", "valid_accuracy", "test_accuracy", "train_loss", "valid_loss", "test_loss")
+_NOTHING_KEPT = "nothing is kept; give --checkpoint DIR to be able to continue."
+_COLUMNS = ("epoch", *_CURVES, "train_seconds", "params_millions", "flops_millions")
+
+
+def train(
+    name: str = typer.Argument(metavar="TASK|SPACE", help="A task that can be trained, or a search space."),
+    architectures: list[str] = typer.Argument(metavar="ARCH...", help="In the published string form."),
+    recipe: str = typer.Option(
+        "", help="How to train; the task's own recipe without it, `short` for a space."
+    ),
+    data: str = typer.Option("", help="Data set, or folder:PATH; the task's own without it."),
+    device: str = typer.Option("cpu", help="`cpu` or `cuda`."),
+    seed: int = typer.Option(0, min=0, help="Of initial weights and batches."),
+    epochs: int = typer.Option(
+        0, min=0, help="Length of the schedule; the recipe's without it.", show_default=False
+    ),
+    curves: bool = typer.Option(False, "--curves", help="Print every epoch."),
+    checkpoint: Path | None = typer.Option(
+        None, metavar="DIR", help="Keep states here, and go on from them.", show_default=False
+    ),
+    quiet: bool = Quiet,
+    as_json: bool = Json,
+) -> None:
+    """Train architectures and print what they reach: accuracies, losses, seconds, parameters, multiply-adds.
+
+    Isomorphic architectures are trained as the one that stands for them in tables. Each is trained alone; in
+    the tables of this project small networks train together, which differs in rounding, and so by a little in
+    the end.
+
+    Examples
+    --------
+        nasbench-suite train nats_topology/mnist1d
+        '|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'
+
+        nasbench-suite train macro 02012100 11111111 --data digits --recipe nasbench-macro --epochs 5 --curves
+
+        nasbench-suite train nats_topology/cifar10-valid 11472 --device cuda --checkpoint states
+    """
+    from nasbench_suite.training.setting import setting_of
+    from nasbench_suite.training.trainer import Trainer
+
+    genes = _parse(name, architectures)
+    setting = setting_of(name, recipe=recipe, data=data, epochs=epochs, device=device)
+    kept = f"states are in {checkpoint}; give the same command to continue." if checkpoint else _NOTHING_KEPT
+    results, every = [], setting.recipe.epochs
+    with interruptible(kept), progress(f"training for {name}", quiet) as advance:
+        for number, (text, row) in enumerate(zip(architectures, genes, strict=True)):
+            before = number * every
+            trainer = Trainer(
+                checkpoint=checkpoint / setting.file(row, seed) if checkpoint else None,
+                progress=lambda done, _, before=before: advance(before + done, len(genes) * every),  # type: ignore[misc]
+            )
+            found = trainer.train(setting.network(row, seed), setting.data, setting.recipe, seed=seed)
+            results.append(_facts(text, found, setting, row))
+    _print(results, setting, curves, as_json)
+
+
+def _parse(name: str, architectures: list[str]) -> Genes:
+    """Return the canonical genes, `[n, n_genes]`; a wrong text is said before any data are loaded."""
+    from nasbench_suite.training.setting import space_of
+
+    space = get_space(space_of(name))
+    return space.canonical(np.stack([space.parse(text) for text in architectures]))
+
+
+def _facts(text: str, curves: "LearningCurves", setting: "Setting", row: Genes) -> dict[str, Any]:
+    """Return what a training reached, in the epoch that its recipe reports, and its curves."""
+    counts = setting.counts(row)
+    at = setting.reported_epoch(curves)
+    facts: dict[str, Any] = {"architecture": text, "epoch": at + 1}
+    facts |= {name: float(getattr(curves, name)[0, at]) for name in _CURVES}
+    facts |= {
+        "train_seconds": float(np.nansum(curves.train_seconds)),
+        "params_millions": counts.parameters / 1e6,
+        "flops_millions": counts.multiply_adds / 1e6,
+        "failure": curves.failures[0],
+        "curves": {name: getattr(curves, name)[0].tolist() for name in (*_CURVES, "train_seconds")},
+    }
+    return facts
+
+
+def _print(results: list[dict[str, Any]], setting: "Setting", with_curves: bool, as_json: bool) -> None:
+    if as_json:
+        shown = results if with_curves else [{k: v for k, v in r.items() if k != "curves"} for r in results]
+        print_json(
+            {
+                "space": setting.space,
+                "data": setting.data.provenance,
+                "recipe": setting.recipe.name,
+                "epochs": setting.recipe.epochs,
+                "trainings": _without_nan(shown),
+            }
+        )
+        return
+    rows = [[r["architecture"], *(_shown(r[column]) for column in _COLUMNS), r["failure"]] for r in results]
+    print_table(["architecture", *_COLUMNS, ""], rows)
+    for result in results if with_curves else []:
+        curves = result["curves"]
+        lines = [
+            [str(epoch), *map(_shown, values)]
+            for epoch, values in enumerate(zip(*curves.values(), strict=True), start=1)
+        ]
+        print()
+        print_table(["epoch", *curves], lines, title=result["architecture"])
+
+
+def _shown(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.4g}"
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace what is no number by None, which JSON can say."""
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
