@@ -53,6 +53,7 @@ def test_every_space_takes_signals(space, some, few_signals, monkeypatch):
     monkeypatch.setattr(settings, "load_data", lambda name, device: few_signals)
     setting = setting_of(space, data="mnist1d")
     assert setting.recipe == get_recipe("short")
+    assert (setting.skeleton.dims, setting.skeleton.style, setting.skeleton.width) == (1, "light", 8)
     network = setting.network(some(space), 0).eval()
     inputs, _ = setting.data.batch(torch.arange(2))
     with torch.no_grad():
