@@ -39,6 +39,12 @@ def build(
         "cluster must share it.",
         show_default=False,
     ),
+    earlier: Path | None = typer.Option(
+        None,
+        metavar="FILE",
+        help="Curves that need not be trained again, from another machine; curves.h5 without it.",
+        show_default=False,
+    ),
     device: str = typer.Option("cpu", help="Where workers compute: `cpu` or `cuda`."),
     scheduler: str = typer.Option(
         "", metavar="ADDRESS", help="Train on the workers of this Dask scheduler.", show_default=False
@@ -66,6 +72,8 @@ def build(
         nasbench-suite build tabular/nats_topology-mnist1d --scheduler tcp://head:8786 --work /shared/build
 
         nasbench-suite build tabular/nats_topology-mnist1d --save-partial
+
+        nasbench-suite build tabular/nats_topology-mnist1d --earlier unfinished.h5
     """
     from nasbench_suite.tabular.curve_file import FILE_NAME
     from nasbench_suite.training.build import build as train
@@ -77,7 +85,14 @@ def build(
     file = file / _PLAN if file.is_dir() else file
     plan, target = read_plan(file), file.parent / FILE_NAME
     folder = work or data_root() / "builds" / plan.benchmark
-    EarlierCurves(target, plan).check_none_lost()
+    if earlier is not None and not earlier.is_file():
+        raise NasbenchSuiteError(f"there is no {earlier}; give --earlier a curves.h5 of the same build.")
+    if earlier is not None and target.exists():
+        raise NasbenchSuiteError(
+            f"{target} is there already and would be lost; leave out --earlier, or move it away."
+        )
+    known = earlier or target
+    EarlierCurves(known, plan).check_none_lost()
     if not save_partial:
         plan.check(plan.load_data("cpu"))
         check_writable(target.parent)
@@ -89,14 +104,15 @@ def build(
             train(
                 plan,
                 folder,
-                earlier=target,
+                earlier=known,
                 executor=executor,
                 device=device,
                 verify=verify,
                 progress=advance,
                 notice=None if quiet else note,
             )
-    _report(save_curves(plan, folder, target, partial=save_partial), plan, target, as_json)
+    content = save_curves(plan, folder, target, earlier=known, partial=save_partial)
+    _report(content, plan, target, as_json)
 
 
 @contextmanager

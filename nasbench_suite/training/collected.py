@@ -175,8 +175,10 @@ def collect(plan: BuildPlan, folder: Path, earlier: Path | None = None) -> list[
     return found
 
 
-def save_curves(plan: BuildPlan, folder: Path, path: Path, *, partial: bool = False) -> CurveFile:
-    """Write the file of curves of a build, taking from an earlier one at the same place what no block has.
+def save_curves(
+    plan: BuildPlan, folder: Path, path: Path, *, earlier: Path | None = None, partial: bool = False
+) -> CurveFile:
+    """Write the file of curves of a build, taking from an earlier one what no block has.
 
     Parameters
     ----------
@@ -184,6 +186,8 @@ def save_curves(plan: BuildPlan, folder: Path, path: Path, *, partial: bool = Fa
         What was built, and where its blocks are.
     path
         The file.
+    earlier
+        The earlier one; what is at `path` without it.
     partial
         Write it also when not everything is trained yet.
 
@@ -194,7 +198,7 @@ def save_curves(plan: BuildPlan, folder: Path, path: Path, *, partial: bool = Fa
         lost, or the file cannot be written.
     """
     EarlierCurves(path, plan).check_none_lost()
-    found = (gather if partial else collect)(plan, folder, path)
+    found = (gather if partial else collect)(plan, folder, earlier or path)
     if not any(len(part.rows) for part in found):
         raise NasbenchSuiteError(f"nothing is trained yet in {folder}; run the build first.")
     content = as_curve_file(plan, found, plan.load_data("cpu"))

@@ -148,6 +148,25 @@ def test_a_build_goes_on_after_an_interrupt_or_a_kill(cli, table, blocks, enviro
     assert results(table) == interrupted
 
 
+def test_an_unfinished_build_goes_on_elsewhere_from_its_curves(cli, table, blocks, tmp_path):
+    cli("build", table, "--quiet", "--jobs", "1")
+    whole = results(table)
+    first, *rest = sorted(blocks.glob("*.npz"))
+    for path in rest:
+        path.unlink()
+    (table / "curves.h5").unlink()
+    cli("build", table, "--quiet", "--save-partial")
+    unfinished = tmp_path / "unfinished.h5"
+    (table / "curves.h5").rename(unfinished)
+    first.unlink()
+    cli("build", table, "--quiet", "--jobs", "1", "--earlier", unfinished)
+    assert results(table) == whole
+    assert not first.exists()  # it was not trained again
+    assert {path.name for path in blocks.glob("*.npz")} == {path.name for path in rest}
+    for wrong, says in ((tmp_path / "nothing.h5", "there is no"), (unfinished, "would be lost")):
+        assert says in cli("build", table, "--earlier", wrong, code=2)
+
+
 def test_a_table_that_moved_to_another_machine_is_not_trained_again(cli, table, blocks):
     cli("build", table, "--quiet", "--jobs", "1")
     before = (table / "curves.h5").read_bytes()
