@@ -7,7 +7,7 @@ touches only the models that have it, a range of the model axis. Buffers are all
 by every step, and those that a backward pass does not need are shared by all stages, so that they stay in
 the cache.
 
-`parameters` holds the weights of a group in one flat array, `activations` the buffers, `operations` what
-stands on an edge, `topology` the networks of NAS-Bench-201's cells and `macro` those of NAS-Bench-Macro's
-layers, both for signals.
+`parameters` holds the weights of a group in one flat array, `network` what all spaces share, `activations`
+the buffers and `operations` what stands on an edge of a cell, `head` both ends, `topology` the networks of
+NAS-Bench-201's cells, `macro` and `macro_layers` those of NAS-Bench-Macro's layers, all for signals.
 """

@@ -1,7 +1,6 @@
 """Folded networks of NAS-Bench-Macro's layers on signals: the `light` skeleton of `networks/macro.py`."""
 
 import torch
-from torch import Tensor
 
 from nasbench_suite.spaces import Genes
 from nasbench_suite.spaces.macro import OPERATIONS
@@ -14,6 +13,7 @@ from nasbench_suite.training.folded.macro_layers import (
     layer_weights,
     make_layer,
 )
+from nasbench_suite.training.folded.network import FoldedNetwork
 from nasbench_suite.training.folded.parameters import FoldedParameters
 from nasbench_suite.training.networks.macro import layer_shapes
 from nasbench_suite.training.networks.skeleton import Skeleton
@@ -57,21 +57,21 @@ class MacroWeights:
         folded.allocate()
 
 
-class FoldedMacro:
-    """A group of networks, `M` in all, that takes one batch for all of them; see `FoldedTopology`."""
+class FoldedMacro(FoldedNetwork):
+    """The networks of a group; the parameters are those of `FoldedTopology`."""
 
     def __init__(self, weights: MacroWeights, length: int, batch: int, *, training: bool):
-        self.weights, self.batch = weights, batch
-        self.buffers = buffers = Buffers(weights.parameters.device)
+        self.parameters = weights.parameters
+        buffers = Buffers(weights.parameters.device)
         models = len(weights.genes)
         shape = (models, weights.skeleton.width, length, batch)
         last = first = Boundary(0, shape, buffers, training)
-        self.layers: list[Layer] = []
+        self.steps: list[Layer] = []
         for place, (_, outputs, stride) in enumerate(weights.shapes, start=1):
             length = -(-length // stride)
             target = Boundary(place, (models, outputs, length, batch), buffers, training)
             for layer in weights.layers[place - 1]:
-                self.layers.append(make_layer(layer, last, target, stride, buffers, training=training))
+                self.steps.append(make_layer(layer, last, target, stride, buffers, training=training))
             last = target
         self.stem = Stem(*weights.stem, first.value, first.grad, buffers, training=training)
         self.head = Head(
@@ -83,31 +83,3 @@ class FoldedMacro:
             buffers,
             training=training,
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits `[M, classes, batch]` for signals `[inputs, length, batch]`, in training."""
-        self.stem.forward(x)
-        for layer in self.layers:
-            layer.forward()
-        return self.head.forward()
-
-    def backward(self, grad: Tensor) -> None:
-        """Set the gradients of all weights, given those of the logits, `[M, classes, batch]`."""
-        self.head.backward(grad)
-        for layer in reversed(self.layers):
-            layer.backward()
-        self.stem.backward()
-
-    def prepare(self) -> None:
-        """Make ready for inference with the present weights."""
-        self.weights.parameters.freeze()
-        self.stem.prepare()
-        for layer in self.layers:
-            layer.prepare()
-
-    def infer(self, x: Tensor) -> Tensor:
-        """Return logits `[M, classes, batch]` for signals `[inputs, length, batch]`, in inference."""
-        self.stem.infer(x)
-        for layer in self.layers:
-            layer.infer()
-        return self.head.infer()

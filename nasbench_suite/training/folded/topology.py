@@ -9,13 +9,13 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import Genes
 from nasbench_suite.spaces.nats_topology import EDGES, OPERATIONS
 from nasbench_suite.training.folded.activations import Activation, Buffers, Members, members
 from nasbench_suite.training.folded.head import Head, Stem
+from nasbench_suite.training.folded.network import FoldedNetwork, Step
 from nasbench_suite.training.folded.operations import AveragePool3, Operation, ReluConvNorm, Skip
 from nasbench_suite.training.folded.parameters import FoldedParameters, Norm, Weight
 from nasbench_suite.training.networks.nats_topology import N_STAGES
@@ -197,6 +197,11 @@ class _Reduction:
         torch.add(*self.pair, out=self.sums)
         torch.bmm(self.weight.value * 0.5, self.sums_flat, out=self.target.flat)
 
+    infer = forward
+
+    def prepare(self) -> None:
+        pass
+
     def backward(self) -> None:
         grad = self.target.grad_flat
         torch.bmm(grad, self.sums_flat.transpose(1, 2), out=self.weight.grad)
@@ -209,8 +214,8 @@ class _Reduction:
             half.copy_(self.grad_sums)
 
 
-class FoldedTopology:
-    """A group of networks, `M` in all, that takes one batch for all of them.
+class FoldedTopology(FoldedNetwork):
+    """The networks of a group of cells.
 
     Parameters
     ----------
@@ -232,56 +237,27 @@ class FoldedTopology:
             raise NasbenchSuiteError(
                 f"signals of {length} values are too short for three stages; they need at least 12."
             )
-        self.weights, self.batch = weights, batch
-        self.buffers = buffers = Buffers(weights.parameters.device)
+        self.parameters = weights.parameters
+        buffers = Buffers(weights.parameters.device)
         models = len(weights.genes)
-        self._steps: list[_Cell | _Reduction] = []
+        self.steps: list[Step] = []
         last: Activation | None = None
         for stage, width in enumerate(weights.widths):
             shape = (models, width, length >> stage, batch)
             first = Activation(shape, 0, buffers, training=training, pad=1)
             if last is not None:
                 reduction = _Reduction(last, first, weights.reductions[stage - 1], buffers, training)
-                self._steps.append(reduction)
+                self.steps.append(reduction)
             last = first
             for number in range(weights.skeleton.depth):
                 cell = _Cell(last, weights, (stage, number), buffers, training)
-                self._steps.append(cell)
+                self.steps.append(cell)
                 last = cell.nodes[-1]
             if stage == 0:
                 self._first = first
         assert last is not None
         first = self._first
         grads = (first.grad, last.grad) if training else (first.value, last.value)
-        self._stem = Stem(*weights.stem, first.value, grads[0], buffers, training=training)
+        self.stem = Stem(*weights.stem, first.value, grads[0], buffers, training=training)
         output = (weights.norm, weights.classifier, weights.classifier_bias)
-        self._head = Head(*output, last.value, grads[1], buffers, training=training)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits `[M, classes, batch]` for signals `[inputs, length, batch]`, in training."""
-        self._stem.forward(x)
-        for step in self._steps:
-            step.forward()
-        return self._head.forward()
-
-    def backward(self, grad: Tensor) -> None:
-        """Set the gradients of all weights, given those of the logits, `[M, classes, batch]`."""
-        self._head.backward(grad)
-        for step in reversed(self._steps):
-            step.backward()
-        self._stem.backward()
-
-    def prepare(self) -> None:
-        """Make ready for inference with the present weights."""
-        self.weights.parameters.freeze()
-        self._stem.prepare()
-        for step in self._steps:
-            if isinstance(step, _Cell):
-                step.prepare()
-
-    def infer(self, x: Tensor) -> Tensor:
-        """Return logits `[M, classes, batch]` for signals `[inputs, length, batch]`, in inference."""
-        self._stem.infer(x)
-        for step in self._steps:
-            step.infer() if isinstance(step, _Cell) else step.forward()
-        return self._head.infer()
+        self.head = Head(*output, last.value, grads[1], buffers, training=training)
