@@ -9,8 +9,6 @@ import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +26,7 @@ from nasbench_suite.training.groups import train_all
 from nasbench_suite.training.many import CPU_GROUP
 from nasbench_suite.training.plan import Block, BuildPlan
 from nasbench_suite.training.recipes import get_recipe
+from nasbench_suite.training.threads import one_thread
 
 _ARRAYS = tuple(field.name for field in fields(LearningCurves) if field.name != "failures")
 _PACKAGES = ("nasbench-suite", "numpy", "torch", "mnist1d")
@@ -147,7 +146,7 @@ def _is_of(curves: LearningCurves, rows: int, epochs: int) -> bool:
 def _train(plan: BuildPlan, genes: Genes, seed: int, device: str) -> LearningCurves:
     check_device(device)  # a worker's machine may have others than this one
     data = plan.load_data(device)
-    with _one_thread():
+    with one_thread():
         return train_all(
             plan.space,
             genes,
@@ -161,17 +160,6 @@ def _train(plan: BuildPlan, genes: Genes, seed: int, device: str) -> LearningCur
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # what goes to the output stream may be read by a program
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one thread, so that sums are taken in one order and processor seconds are one core's."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def environment(device: str) -> Environment:
