@@ -97,6 +97,8 @@ class StrategyCard(Card):
     reward
         What the strategy maximises, for example `valid - 0.02 * log(params_millions)`; the validation metric
         if empty. A search or a leaderboard may ask for another.
+    trains
+        Whether the strategy trains networks itself, so that it needs a task whose networks can be trained.
     tuned_on
         Tasks on which a hyperparameter was chosen by trial; boards mark the strategy there.
     """
@@ -109,6 +111,7 @@ class StrategyCard(Card):
     paper: Paper
     hyperparameters: dict[str, Hyperparameter] = {}
     reward: str = ""
+    trains: bool = False
     tuned_on: list[Text] = []
     deviations: list[Text]
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
@@ -32,10 +32,12 @@ from nasbench_suite.strategies.catalogue import (
     get_strategy,
 )
 from nasbench_suite.strategies.reward import Reward
-from nasbench_suite.tasks import load_benchmark
+from nasbench_suite.tasks import TRAINING, load_benchmark
 
 BLOCK_RUNS = 250
-"""Runs of a block. Part of the definition of a result: changing it changes the random numbers."""
+"""Runs of a block. Part of the definition of a result: changing it changes the random numbers.
+
+A strategy that trains networks takes minutes for one run, so its blocks have one."""
 
 RepeatChoice = Literal["mean", "random"] | int
 Answer = TypeVar("Answer")
@@ -56,6 +58,8 @@ class Search:
         Hyperparameters that replace those of the card.
     reward
         Formula to maximise; see `Reward`. The card's if empty.
+    device
+        Where a strategy that trains networks does so: `cpu` or `cuda`.
     """
 
     strategy: str | StrategyClass
@@ -67,6 +71,7 @@ class Search:
     reward: str = ""
     duplicates: Duplicates = "count"
     repeat: RepeatChoice = "mean"
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         # A class from a user's file is known to no other process; its file and name are.
@@ -98,6 +103,13 @@ class Search:
     def _strategy_class(self) -> StrategyClass:
         return get_strategy(self.strategy) if isinstance(self.strategy, str) else self.strategy
 
+    @property
+    def trains(self) -> bool:
+        """Whether the strategy trains networks itself."""
+        if self.source.card is not None:
+            return self.source.card.trains
+        return bool(getattr(self._strategy_class(), "trains", False))
+
     def load(self) -> Benchmark:
         """Return the benchmark."""
         return load_benchmark(self.benchmark) if isinstance(self.benchmark, str) else self.benchmark
@@ -106,7 +118,7 @@ class Search:
         """Report a mistake before any work starts; does not import a strategy that has a card."""
         benchmark = self.load()
         self.hyperparameters  # noqa: B018  # resolving them is the check
-        if self.source.card is None:
+        if self.source.card is None or self.trains:
             self.build(benchmark, runs=1, seed=np.random.SeedSequence(0))
         wanted = Reward(self.formula).metrics
         repeat: Repeat = np.random.default_rng(0) if self.repeat == "random" else self.repeat
@@ -129,12 +141,17 @@ class Search:
     def build(self, benchmark: Benchmark, runs: int, seed: np.random.SeedSequence) -> Strategy:
         """Return the strategy object that plays `runs` runs."""
         build = constructor(self._strategy_class())
+        if self.trains:
+            from nasbench_suite.training.setting import setting_of  # loads torch
+
+            name = benchmark.id.removeprefix(TRAINING)
+            build = partial(build, training=setting_of(name, device=self.device))
         return build(benchmark.space, runs=runs, seed=seed, reward=self.formula, **self.settings)
 
     def blocks(self) -> list["Block"]:
         """Return the blocks of the search, the last one perhaps smaller."""
-        starts = range(0, self.runs, BLOCK_RUNS)
-        return [Block(self, i, min(BLOCK_RUNS, self.runs - start)) for i, start in enumerate(starts)]
+        size = 1 if self.trains else BLOCK_RUNS
+        return [Block(self, i, min(size, self.runs - at)) for i, at in enumerate(range(0, self.runs, size))]
 
 
 @dataclass(frozen=True)
@@ -170,6 +187,7 @@ class Block:
             "budget": asdict(search.budget),
             "duplicates": search.duplicates,
             "repeat": search.repeat,
+            **({"device": search.device} if search.trains else {}),
             "seed": search.seed,
             "block": self.number,
             "runs": self.runs,

@@ -4,8 +4,8 @@ Only this loop adds up time. A benchmark says what an evaluation costs, a strate
 two are kept apart in the record, and only simulated seconds count against a budget of seconds.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -93,6 +93,8 @@ def play(
     while meter.active.any():
         proposals = strategy.ask()
         evaluations = _evaluate(strategy, benchmark, proposals, repeat)
+        if not strategy.uses_results and evaluations.seconds is not None:
+            evaluations = replace(evaluations, seconds=np.zeros(strategy.runs))  # scored for the record only
         maximise = evaluations.maximise
         if budget.seconds is not None and evaluations.seconds is None:
             raise NasbenchSuiteError(
@@ -106,8 +108,11 @@ def play(
         kept = meter.spend(evaluations, fresh)
         record.append(proposals, evaluations, kept, fresh)
         strategy.tell(proposals, evaluations)
+        meter.end(strategy.endings())
     details = {**(request or {}), "space": benchmark.space.name, "maximise": maximise}
-    return record.runs(details)
+    if not strategy.uses_results:
+        details["incumbent"] = "last"
+    return record.runs(details, strategy.endings(), strategy.findings())
 
 
 def _evaluate(strategy: Strategy, benchmark: Benchmark, proposals: Proposals, repeat: Repeat) -> Evaluations:
@@ -165,6 +170,11 @@ class _Meter:
         if self._proposals >= self._most_proposals:
             self.active[:] = False
         return kept
+
+    def end(self, reasons: Sequence[str] | None) -> None:
+        """End the runs that have ended of themselves."""
+        if reasons is not None:
+            self.active &= np.array([not reason for reason in reasons])
 
     def _end_idle(self, cost: NDArray[np.float64]) -> None:
         """End the runs that have long spent nothing: a converged strategy would go on for ever."""
@@ -254,7 +264,12 @@ class _Record:
         if self._search_seconds is not None:
             self._search_seconds = doubled(self._search_seconds, np.nan)
 
-    def runs(self, request: dict[str, Any]) -> Runs:
+    def runs(
+        self,
+        request: dict[str, Any],
+        endings: Sequence[str] | None,
+        findings: Mapping[str, NDArray[Any]],
+    ) -> Runs:
         steps = int(self._length.max(initial=0))
 
         def run_first(array: NDArray[Any]) -> NDArray[Any]:
@@ -270,4 +285,6 @@ class _Record:
             seconds=None if self._seconds is None else run_first(self._seconds),
             search_seconds=None if self._search_seconds is None else run_first(self._search_seconds),
             epochs=run_first(np.broadcast_to(self._epochs[:, None], (len(self._epochs), n_runs))),
+            endings=None if not endings or not any(endings) else np.array([e.encode() for e in endings]),
+            findings=dict(findings),
         )

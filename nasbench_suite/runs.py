@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KIND = Kind("record of runs", 1, "delete it and run the search again")
+_FINDING = "finding "
+"""What the names of findings begin with in a file."""
 _GZIP_LEVEL = 1  # level 9 saves 6 % of the bytes and takes nine times as long
 
 
@@ -45,6 +47,11 @@ class Runs:
         What the strategy billed, float64 `[runs, steps]`; None if it billed nothing.
     epochs
         Training epochs of each evaluation, int32 `[runs, steps]`; 0 for full training.
+    endings
+        Why each run has ended of itself, UTF-8 bytes `[runs]`, empty where its budget ended it; None where
+        no run has.
+    findings
+        What else the runs have found, by name, `[runs, ...]` each.
     """
 
     request: dict[str, Any]
@@ -55,6 +62,8 @@ class Runs:
     seconds: NDArray[np.float64] | None = None
     search_seconds: NDArray[np.float64] | None = None
     epochs: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+    endings: NDArray[np.bytes_] | None = None
+    findings: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         who = f"{self.request.get('strategy', 'a strategy')} on {self.request.get('task', 'a benchmark')}"
@@ -74,8 +83,11 @@ class Runs:
         """Return the step of the best validation result so far, int64 `[runs, steps]`.
 
         The first of equals stays. -1 as long as a run has no result. Beyond a run's end its last incumbent
-        goes on.
+        goes on. Of a strategy that does not learn from results it is the last proposal, whatever its result.
         """
+        if self.request.get("incumbent") == "last":
+            steps = np.arange(self.valid.shape[1])
+            return np.where(self.present, steps, self.length[:, None] - 1)
         score = self.valid if self.maximise else -self.valid
         score = np.where(np.isnan(score) | ~self.present, -np.inf, score)
         best = np.maximum.accumulate(score, axis=1)
@@ -93,6 +105,18 @@ class Runs:
             return None
         known = self.present & ~np.isnan(self.seconds)  # a missing cost is not billed, as in the budget
         return np.where(known, self.seconds, 0.0).cumsum(axis=1)
+
+    def total_clock(self) -> NDArray[np.float64] | None:
+        """Return simulated seconds and those that the strategy billed, added up, `[runs, steps]`.
+
+        That is a sum of like things only where the two were measured on machines of one speed, which is for
+        the caller to know. None where neither is known.
+        """
+        if self.search_seconds is None:
+            return self.clock()
+        billed = np.where(self.present, np.nan_to_num(self.search_seconds), 0.0).cumsum(axis=1)
+        clock = self.clock()
+        return billed if clock is None else clock + billed
 
     def frame(self, *, architectures: bool = True) -> "pd.DataFrame":
         """Return one row per proposal: run, step, evaluation, architecture, valid, incumbent_valid, seconds.
@@ -147,21 +171,33 @@ class Runs:
             When there is no such file.
         """
         with open_sealed(Path(path), KIND) as file:
-            arrays = {name: dataset[:] for name, dataset in file.items()}
-            return cls(request=json.loads(file.attrs["request"]), **arrays)
+            arrays = {name: dataset[:] for name, dataset in file.items() if not name.startswith(_FINDING)}
+            findings = {
+                name.removeprefix(_FINDING): dataset[:]
+                for name, dataset in file.items()
+                if name.startswith(_FINDING)
+            }
+            return cls(request=json.loads(file.attrs["request"]), findings=findings, **arrays)
 
     def sha256(self) -> str:
-        """Return the SHA-256 of what was asked for and what happened, whatever versions it was made with."""
+        """Return the SHA-256 of what was asked for and what happened.
+
+        The versions it was made with are left out, and what a strategy billed: measured seconds differ every
+        time.
+        """
         request = {key: value for key, value in self.request.items() if key != "made_with"}
         digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode())
         for name, array in self._arrays():
+            if name == "search_seconds":
+                continue
             digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def _arrays(self) -> list[tuple[str, NDArray[Any]]]:
-        found = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "request")
-        return [(name, array) for name, array in found if array is not None]
+        own = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name not in ("request", "findings"))
+        found = ((_FINDING + name, array) for name, array in sorted(self.findings.items()))
+        return [(name, array) for name, array in (*own, *found) if array is not None]
 
     @staticmethod
     def concatenate(blocks: "Sequence[Runs]") -> "Runs":
@@ -170,11 +206,19 @@ class Runs:
         padded = [block._padded(steps) for block in blocks]
         request = {key: value for key, value in blocks[0].request.items() if key != "block"}
         request["runs"] = sum(len(block.length) for block in blocks)
+        if any(block.endings is not None for block in padded):
+            none = np.array([b""])
+            padded = [
+                replace(b, endings=np.repeat(none, len(b.length)) if b.endings is None else b.endings)
+                for b in padded
+            ]
         arrays = {
-            name: np.concatenate([getattr(block, name) for block in padded])
+            name: np.concatenate([dict(block._arrays())[name] for block in padded])
             for name, _ in padded[0]._arrays()
         }
-        return Runs(request=request, **arrays)
+        found = [name for name in arrays if name.startswith(_FINDING)]
+        findings = {name.removeprefix(_FINDING): arrays.pop(name) for name in found}
+        return Runs(request=request, findings=findings, **arrays)
 
     def _padded(self, steps: int) -> "Runs":
         missing = steps - self.valid.shape[1]
@@ -183,7 +227,7 @@ class Runs:
         fill = {"valid": np.nan, "seconds": np.nan, "search_seconds": np.nan}
         arrays: dict[str, Any] = {}
         for name, array in self._arrays():
-            if name == "length":
+            if name in ("length", "endings") or name.startswith(_FINDING):
                 continue
             width = [(0, 0), (0, missing)] + [(0, 0)] * (array.ndim - 2)
             arrays[name] = np.pad(array, width, constant_values=fill.get(name, 0))

@@ -96,6 +96,7 @@ def make_table() -> Callable[..., Table]:
         missing: float = 0.0,
         cost: bool = True,
         direction: str = "max",
+        task: str = "made/up",
         seed: int = 0,
     ) -> Table:
         space = get_space("nats_topology")
@@ -115,7 +116,7 @@ def make_table() -> Callable[..., Table]:
             columns[name][rng.random(shape) < missing] = np.nan
         return Table(
             description=TableDescription(
-                task="made/up",
+                task=task,
                 space=space.name,
                 valid="valid_accuracy",
                 test="test_accuracy",

@@ -32,6 +32,7 @@ def search(
     duplicates: str = typer.Option("count", help="Proposing an architecture again: `count` or `free`."),
     repeat: str = typer.Option("mean", help="`mean`, `random`, or the number of one training."),
     seed: int = typer.Option(0, help="The same seed gives the same bytes."),
+    device: str = typer.Option("cpu", help="Where a strategy that trains networks does so: `cpu` or `cuda`."),
     out: Path | None = typer.Option(None, help="Keep every evaluation in this HDF5 file."),
     jobs: int = Jobs,
     as_json: bool = Json,
@@ -47,6 +48,8 @@ def search(
 
         nasbench-suite search graph/cora --strategy ./mine.py:Mine --runs 100 --evaluations 500
 
+        nasbench-suite search nats_topology/mnist1d --strategy darts --runs 3 --evaluations 50
+
         nasbench-suite search graph/cora --strategy genetic --set population=50 --evaluations 500
         --reward "valid - 0.02 * log(params_millions)" --out genetic.h5
     """
@@ -60,6 +63,7 @@ def search(
         reward=reward,
         duplicates=cast(Duplicates, _one_of("--duplicates", duplicates, "count", "free")),
         repeat=_repeat(repeat),
+        device=device,
     )
     if out is not None and out.exists():
         raise NasbenchSuiteError(f"{out} is there already; choose another --out or remove it.")
@@ -106,12 +110,27 @@ def _report(record: Runs, benchmark: Benchmark, as_json: bool) -> None:
         "best_valid": float(benchmark.query(best).valid[0]),
         "sha256": record.sha256(),
     }
-    if clock is not None:
+    if clock is not None and record.request.get("incumbent") != "last":
         facts["seconds_mean"] = float(clock[:, -1].mean())
+    facts |= _of_its_own(record)
     if as_json:
         print_json(facts)
     else:
         print_table(["", ""], [[key, _show(value)] for key, value in facts.items()], left=2)
+
+
+def _of_its_own(record: Runs) -> dict[str, Any]:
+    """Return what the strategy billed for its own work, and why runs have ended of themselves."""
+    facts: dict[str, Any] = {}
+    if record.search_seconds is not None:
+        facts["search_seconds_mean"] = float(np.nansum(record.search_seconds, axis=1).mean())
+    if record.endings is not None:
+        reasons, numbers = np.unique(record.endings[record.endings != b""], return_counts=True)
+        facts["endings"] = "; ".join(
+            f"{reason.decode()} ({number} of {len(record.length)})"
+            for reason, number in zip(reasons, numbers, strict=True)
+        )
+    return facts
 
 
 def _judged(benchmark: Benchmark, genes: Genes, best: Genes) -> dict[str, float | str | None]:

@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,6 +19,8 @@ Seed = int | np.random.SeedSequence
 
 _RESERVED = frozenset({"name", "space", "runs", "seed", "reward", "rng", "hyperparameters"})
 """Names that cannot be hyperparameters, since they are parameters or attributes of every strategy."""
+_TRAITS = frozenset({"name", "uses_results", "trains", "ending", "billed_seconds"})
+"""What the contract itself declares with a default; no hyperparameters either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,9 @@ class Strategy(ABC):
 
     name: ClassVar[str] = ""
     """The name of the strategy's card; empty for a class without one."""
+    uses_results: bool = True
+    """Whether it learns from what `tell` brings. One that does not has its proposals scored for the record
+    only: they cost nothing, and what it proposed last is what it found."""
 
     def __init__(
         self,
@@ -100,6 +105,14 @@ class Strategy(ABC):
     @abstractmethod
     def tell(self, proposals: Proposals, evaluations: Evaluations) -> None:
         """Take the results of the last proposals, one per run."""
+
+    def endings(self) -> Sequence[str] | None:
+        """Return why each run has ended of itself, empty for those that go on; None where none ever does."""
+        return None
+
+    def findings(self) -> dict[str, NDArray[Any]]:
+        """Return what else the runs have found, by name, `[runs, ...]` each; for the record, at the end."""
+        return {}
 
     def rewards(self, evaluations: Evaluations) -> NDArray[np.float64]:
         """Return what to maximise, float64 `[runs]`; missing results are minus infinity."""
@@ -144,7 +157,7 @@ def _declared(cls: type) -> dict[str, Setting]:
     for owner in reversed(cls.__mro__):
         for key in vars(owner).get("__annotations__", {}):
             value = vars(owner).get(key)
-            if key == "name" or not isinstance(value, bool | int | float | str):
+            if key in _TRAITS or not isinstance(value, bool | int | float | str):
                 continue
             if key in _RESERVED:
                 raise NasbenchSuiteError(

@@ -3,14 +3,23 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Evaluations
 from nasbench_suite.cards import Setting
+from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces.base import Genes, SearchSpace
 from nasbench_suite.strategies.base import Proposals, Seed, Strategy, resolve_hyperparameters
+
+if TYPE_CHECKING:  # it loads torch
+    from nasbench_suite.training.setting import Setting as TrainingSetting
+
+
+_SHARED = frozenset({"space", "training"})
+"""What searches share and never change."""
 
 
 class SingleRunStrategy(ABC):
@@ -33,10 +42,26 @@ class SingleRunStrategy(ABC):
     """
 
     name: ClassVar[str] = ""
+    uses_results: ClassVar[bool] = True
+    """See `Strategy.uses_results`."""
+    trains: ClassVar[bool] = False
+    """Whether it trains networks itself: it is then told how those of the task are trained, as
+    `self.training`, and refused where nothing says so."""
+    ending: str = ""
+    """Why the search has ended of itself; set it, and nothing more is asked."""
+    billed_seconds: float | None = None
+    """What the last proposal took, if the search bills its work."""
 
-    def __init__(self, space: SearchSpace, rng: np.random.Generator, hyperparameters: Mapping[str, Setting]):
+    def __init__(
+        self,
+        space: SearchSpace,
+        rng: np.random.Generator,
+        hyperparameters: Mapping[str, Setting],
+        training: "TrainingSetting | None" = None,
+    ):
         self.space = space
         self.rng = rng
+        self.training = training
         for key, value in hyperparameters.items():
             setattr(self, key, value)
         self.setup()
@@ -47,6 +72,10 @@ class SingleRunStrategy(ABC):
     @abstractmethod
     def propose(self) -> Genes:
         """Return the architecture to evaluate next: uint8 `[n_genes]`."""
+
+    def findings(self) -> dict[str, NDArray[Any]]:
+        """Return what else was found, by name; of the same shapes in every run."""
+        return {}
 
     @abstractmethod
     def observe(self, genes: Genes, score: float) -> None:
@@ -64,16 +93,39 @@ class SideBySide(Strategy):
         runs: int = 1,
         seed: Seed = 0,
         reward: str = "",
+        training: "TrainingSetting | None" = None,
         **hyperparameters: Setting,
     ):
         super().__init__(space, runs=runs, seed=seed, reward=reward)
         self.single_run_class = single_run_class
+        if single_run_class.trains and training is None:
+            raise NasbenchSuiteError(
+                f"{single_run_class.name or single_run_class.__name__} trains networks, and nothing says how "
+                "those of this benchmark are trained; search a task that `nasbench-suite train` knows, such "
+                "as nats_topology/mnist1d."
+            )
+        self.uses_results = single_run_class.uses_results
         self.hyperparameters = resolve_hyperparameters(single_run_class, hyperparameters)
-        self.searches = [single_run_class(space, rng, self.hyperparameters) for rng in self.rng.spawn(runs)]
+        self.searches = [
+            single_run_class(space, rng, self.hyperparameters, training) for rng in self.rng.spawn(runs)
+        ]
 
     def ask(self) -> Proposals:
         """Ask every search for its proposal."""
-        return Proposals(np.stack([np.asarray(search.propose()) for search in self.searches]))
+        genes = np.stack([np.asarray(search.propose()) for search in self.searches])
+        billed = [search.billed_seconds for search in self.searches]
+        if all(seconds is None for seconds in billed):
+            return Proposals(genes)
+        return Proposals(genes, search_seconds=np.array([seconds or 0.0 for seconds in billed]))
+
+    def endings(self) -> list[str]:
+        """Return why searches have ended."""
+        return [search.ending for search in self.searches]
+
+    def findings(self) -> dict[str, NDArray[Any]]:
+        """Return what the searches have found besides, `[runs, ...]` by name."""
+        found = [search.findings() for search in self.searches]
+        return {name: np.stack([of_run[name] for of_run in found]) for name in found[0]}
 
     def tell(self, proposals: Proposals, evaluations: Evaluations) -> None:
         """Give every search its result."""
@@ -82,9 +134,9 @@ class SideBySide(Strategy):
             search.observe(genes, score)
 
     def state(self) -> dict[str, Any]:
-        """Return a deep copy of every search's attributes, the space excepted."""
+        """Return a deep copy of every search's attributes, the space and the data excepted."""
         return copy.deepcopy(
-            {"searches": [{k: v for k, v in vars(s).items() if k != "space"} for s in self.searches]}
+            {"searches": [{k: v for k, v in vars(s).items() if k not in _SHARED} for s in self.searches]}
         )
 
     def restore(self, state: Mapping[str, Any]) -> None:

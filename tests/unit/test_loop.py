@@ -218,3 +218,33 @@ def test_a_budget_is_positive_and_finite(amount):
 def test_a_budget_has_exactly_one_amount(given):
     with pytest.raises(NasbenchSuiteError, match="exactly one"):
         Budget(**given)
+
+
+class Deaf(Scripted):
+    """Does not learn from results, ends run 1 after two steps, and has found something besides."""
+
+    uses_results = False
+
+    def endings(self):
+        return ["", "enough" if len(self.told) >= 2 else ""]
+
+    def findings(self):
+        return {"square": np.arange(2)[:, None] ** 2 * np.ones((1, 3))}
+
+
+def test_what_does_not_learn_from_results_pays_nothing_and_ends_with_its_last_proposal(costly):
+    script = [[0, 1], [6, 2], [2, 3], [5, 4]]
+    runs = play(Deaf(costly, script, bill=3.0), costly, Budget(evaluations=4))
+    assert runs.length.tolist() == [4, 2]
+    assert runs.endings.tolist() == [b"", b"enough"]
+    assert runs.seconds[0].tolist() == [0.0] * 4
+    assert runs.total_clock().tolist() == [[3, 6, 9, 12], [3, 6, 6, 6]]
+    assert runs.incumbents().tolist() == [[0, 1, 2, 3], [0, 1, 1, 1]]
+    assert runs.findings["square"].tolist() == [[0, 0, 0], [1, 1, 1]]
+
+
+def test_simulated_and_billed_seconds_add_up_only_in_the_total(costly):
+    runs = play(Scripted(costly, [[0], [1]], bill=0.5), costly, Budget(evaluations=2))
+    assert runs.clock().tolist() == [[10, 30]]
+    assert runs.total_clock().tolist() == [[10.5, 31]]
+    assert runs.endings is None

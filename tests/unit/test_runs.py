@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -204,3 +205,39 @@ def test_blocks_are_joined_along_the_runs_and_padded():
         assert not whole.genes[rows, steps:].any()
         first += n
     assert len(whole.frame()) == sum(part.length.sum() for part in parts)
+
+
+def with_endings(seed, endings):
+    runs = made_runs(seed, runs=len(endings))
+    found = np.random.default_rng(seed).random((len(endings), 4))
+    kept = None if not any(endings) else np.array([reason.encode() for reason in endings])
+    return replace(runs, endings=kept, findings={"of it": found})
+
+
+def test_endings_and_findings_come_back_and_are_joined(tmp_path):
+    blocks = [with_endings(1, ["", "", ""]), with_endings(2, ["the loss became nan in epoch 3", "übrig"])]
+    joined = Runs.concatenate(blocks)
+    joined.save(tmp_path / "runs.h5")
+    read = Runs.load(tmp_path / "runs.h5")
+    assert [reason.decode() for reason in read.endings] == [""] * 3 + [
+        "the loss became nan in epoch 3",
+        "übrig",
+    ]
+    assert np.array_equal(read.findings["of it"], np.concatenate([b.findings["of it"] for b in blocks]))
+    assert read.sha256() == joined.sha256()
+    assert read.sha256() != Runs.concatenate(blocks[::-1]).sha256()
+
+
+def test_the_checksum_leaves_out_measured_seconds_and_nothing_else():
+    runs = with_endings(1, ["", "x"])
+    assert replace(runs, search_seconds=2 * runs.search_seconds).sha256() == runs.sha256()
+    assert replace(runs, seconds=2 * runs.seconds).sha256() != runs.sha256()
+    assert replace(runs, endings=np.array([b"", b"y"])).sha256() != runs.sha256()
+    assert replace(runs, findings={"of it": runs.findings["of it"] + 1}).sha256() != runs.sha256()
+
+
+def test_the_last_proposal_is_the_incumbent_where_results_are_not_used():
+    runs = made_runs(3)
+    runs.request["incumbent"] = "last"
+    last = np.minimum(np.arange(30)[None], runs.length[:, None] - 1)
+    assert np.array_equal(runs.incumbents(), last)

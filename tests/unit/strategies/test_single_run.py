@@ -91,3 +91,36 @@ def test_a_state_taken_half_way_leads_to_the_same_end(made_up):
     other.restore(state)
     assert np.array_equal(play(other, made_up, Budget(evaluations=10)).genes, end)
     assert len(state["searches"][0]["log"]) == 10
+
+
+class Trainer(Climber):
+    """Says that it trains networks; bills what its number of proposals says, and ends after three."""
+
+    trains = True
+    uses_results = False
+
+    def propose(self):
+        self.log.append(self.training)
+        self.billed_seconds = float(len(self.log))
+        if len(self.log) == 3:
+            self.ending = "three are enough"
+        return super().propose()
+
+    def findings(self):
+        return {"proposals": np.array(len(self.log))}
+
+    def observe(self, genes, score):
+        pass
+
+
+def test_a_search_that_trains_is_told_how_and_refused_where_nothing_says_it(made_up):
+    with pytest.raises(NasbenchSuiteError, match="Trainer trains networks, and nothing says how"):
+        SideBySide(Trainer, made_up.space)
+    strategy = SideBySide(Trainer, made_up.space, runs=2, training="how")
+    runs = play(strategy, made_up, Budget(evaluations=9))
+    assert strategy.searches[1].log == ["how"] * 3
+    assert runs.length.tolist() == [3, 3]
+    assert runs.search_seconds.tolist() == [[1, 2, 3]] * 2
+    assert runs.endings.tolist() == [b"three are enough"] * 2
+    assert runs.findings["proposals"].tolist() == [3, 3]
+    assert "training" not in strategy.state()["searches"][0]
