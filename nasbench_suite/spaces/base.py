@@ -29,6 +29,8 @@ class SearchSpace(ABC):
         Number of architectures that remain when isomorphic ones are counted once.
     key_is_exact
         Whether equal keys prove isomorphism; False where keys are 64-bit hashes, which might collide.
+    operations
+        What the values of every gene stand for, where that is the same for all genes; empty elsewhere.
     """
 
     name: str
@@ -36,6 +38,7 @@ class SearchSpace(ABC):
     size: int
     distinct: int
     key_is_exact: bool = True
+    operations: tuple[str, ...] = ()
 
     @property
     def n_genes(self) -> int:

@@ -30,6 +30,8 @@ class MacroSpace(CategoricalSpace):
     isomorphic strings have the same results, and no others have.
     """
 
+    operations = OPERATIONS
+
     def __init__(self) -> None:
         super().__init__("macro", (len(OPERATIONS),) * sum(STAGES))
 

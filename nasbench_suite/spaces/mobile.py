@@ -37,6 +37,8 @@ class MobileSpace(ProductSpace):
     tells them apart.
     """
 
+    operations = OPERATIONS
+
     def __init__(self) -> None:
         super().__init__("mobile", tuple(len(OPERATIONS) - (not skips) for skips in _MAY_SKIP))
 

@@ -38,6 +38,8 @@ class NatsTopologySpace(CategoricalSpace):
     string, never per class.
     """
 
+    operations = OPERATIONS
+
     def __init__(self) -> None:
         super().__init__("nats_topology", (len(OPERATIONS),) * len(EDGES), _NODE_THEN_EDGE)
 

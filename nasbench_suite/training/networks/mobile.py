@@ -61,16 +61,21 @@ class MobileNetwork(ChainNetwork):
             dims, skeleton.inputs, stem, kernel, stride=stride, eps=_EPS, activation=nn.ReLU6
         )
         self.stem = nn.Sequential(begin, _bottleneck(dims, stem, first, 1, 3, 1))
-        strides = STRIDES if official else LIGHT_STRIDES
-        outputs = list(chain.from_iterable(map(repeat, stages, STAGES)))
-        every_stride = strides_of_layers(strides, STAGES)
         self.blocks = nn.ModuleList(
             block(dims, OPERATIONS[gene], *shape)
-            for gene, *shape in zip(genes, [first, *outputs[:-1]], outputs, every_stride, strict=True)
+            for gene, shape in zip(genes, layer_shapes(skeleton), strict=True)
         )
-        self.head = conv_norm_relu(dims, outputs[-1], head, eps=_EPS, activation=nn.ReLU6)
+        self.head = conv_norm_relu(dims, stages[-1], head, eps=_EPS, activation=nn.ReLU6)
         self.classifier = nn.Linear(head, skeleton.classes)
-        self.apply(_initialize)
+        self.apply(initialize)
+
+
+def layer_shapes(skeleton: Skeleton) -> list[tuple[int, int, int]]:
+    """Return inputs, outputs and stride of every layer."""
+    _, first, *stages, _ = scaled_widths(WIDTHS, skeleton)
+    outputs = list(chain.from_iterable(map(repeat, stages, STAGES)))
+    strides = strides_of_layers(STRIDES if skeleton.style == "official" else LIGHT_STRIDES, STAGES)
+    return list(zip([first, *outputs[:-1]], outputs, strides, strict=True))
 
 
 def block(dims: Dims, operation: str, inputs: int, outputs: int, stride: int) -> nn.Module:
@@ -89,7 +94,8 @@ def _bottleneck(
     )
 
 
-def _initialize(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
+    """Draw the initial weights of one layer; `module.apply` does it for all."""
     if isinstance(module, nn.Conv1d | nn.Conv2d) and not module.weight.is_meta:
         outputs_of_an_input = module.weight[0, 0].numel() * module.out_channels
         nn.init.normal_(module.weight, std=sqrt(2 / outputs_of_an_input))
