@@ -10,51 +10,110 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
+from supernet_tasks import FEW, rank_few, tiny_setting
 
 from nasbench_suite import Budget, get_space, get_strategy, jobs, search
 from nasbench_suite.benchmark import Evaluations
 from nasbench_suite.cards import strategy_cards
 from nasbench_suite.loop import play
-from nasbench_suite.strategies import SideBySide, SingleRunStrategy, strategy_names
+from nasbench_suite.strategies import SideBySide, SingleRunStrategy, strategy_names, supernet_search
 from nasbench_suite.strategies.catalogue import constructor
+from nasbench_suite.tabular import TabularBenchmark
+
+RUNS, STEPS = 5, 60
+TRAINING = [name for name, card in strategy_cards().items() if card.trains]
+QUICK = {
+    "epochs": 3,
+    "batch": 32,
+    "candidates": 2,
+    "last_candidates": 2,
+    "epoch_candidates": 2,
+    "controller_steps": 1,
+    "aggregate": 2,
+    "population": 6,
+    "parents": 3,
+    "generations": 2,
+    "frozen_epochs": 0,
+    "warm_up": 0.0,
+    "alpha_interval": 1,
+}
+"""Settings with which strategies that train a supernet do what they do in little time."""
 
 each_strategy = pytest.mark.parametrize("name", strategy_names())
-RUNS, STEPS = 5, 60
+each_strategy_and_task = pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        (name, task)
+        for name in strategy_names()
+        for task in (["made_up"] if name in TRAINING else ["cora", "made_up"])
+    ],
+    indirect=["task"],
+)
 
 
-@pytest.fixture(params=["cora", "made_up"])
+@pytest.fixture
 def task(request):
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="module")
+def learnable(make_table):
+    """Random numbers for a task whose networks can be trained, by any process that knows its name."""
+    return TabularBenchmark(make_table(epochs=(12,), task="nats_topology/mnist1d"))
+
+
+@pytest.fixture(autouse=True)
+def few_are_ranked(monkeypatch):
+    monkeypatch.setattr(supernet_search, "RANKED", FEW)
+
+
+def space_of(name):
+    return get_space("nats_topology" if name in TRAINING else "graph")
+
+
+def for_training(name):
+    """Return what a strategy that trains a supernet is given besides."""
+    if name not in TRAINING:
+        return {}
+    own = strategy_cards()[name].hyperparameters
+    return {"training": tiny_setting(), **{key: value for key, value in QUICK.items() if key in own}}
+
+
+@pytest.fixture(scope="module")
 def pool():
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=spawn, initializer=rank_few) as executor:
         yield executor
 
 
-def built(name, space, seed=0, runs=RUNS):
-    return constructor(get_strategy(name))(space, runs=runs, seed=seed)
+def runs_of(name):
+    """Return how many runs are played: few of those that train networks."""
+    return 2 if name in TRAINING else RUNS
+
+
+def built(name, space, seed=0, runs=None):
+    runs = runs or runs_of(name)
+    return constructor(get_strategy(name))(space, runs=runs, seed=seed, **for_training(name))
 
 
 def played(strategy, task, evaluations=STEPS):
     return play(strategy, task, Budget(evaluations=evaluations))
 
 
-@each_strategy
+@each_strategy_and_task
 def test_the_same_seed_gives_the_same_bytes(name, task):
     first, again, other = (played(built(name, task.space, seed), task) for seed in (7, 7, 8))
     assert first.sha256() == again.sha256()
     assert first.sha256() != other.sha256()
 
 
-@each_strategy
+@each_strategy_and_task
 def test_runs_differ_from_each_other(name, task):
     runs = played(built(name, task.space), task, evaluations=10)
-    assert len({run.tobytes() for run in runs.genes}) == RUNS
+    assert len({run.tobytes() for run in runs.genes}) == runs_of(name)
 
 
-@each_strategy
+@each_strategy_and_task
 def test_global_random_numbers_play_no_part(name, task):
     first = played(built(name, task.space, 7), task, evaluations=20)
     random.seed(1)
@@ -63,7 +122,7 @@ def test_global_random_numbers_play_no_part(name, task):
     assert played(built(name, task.space, 7), task, evaluations=20).sha256() == first.sha256()
 
 
-@each_strategy
+@each_strategy_and_task
 @pytest.mark.parametrize("half", [0, 1, 33])
 def test_a_state_taken_half_way_leads_to_the_same_end(name, task, half):
     strategy = built(name, task.space, seed=7)
@@ -79,18 +138,19 @@ def test_a_state_taken_half_way_leads_to_the_same_end(name, task, half):
         assert played(other, task).sha256() == end.sha256()
 
 
-@each_strategy
+@each_strategy_and_task
 def test_proposals_are_valid_rows_one_per_run(name, task):
-    strategy = built(name, task.space, runs=40)
+    runs = 4 if name in TRAINING else 40
+    strategy = built(name, task.space, runs=runs)
     for _ in range(STEPS):
         proposals = strategy.ask()
-        assert proposals.genes.shape == (40, task.space.n_genes)
+        assert proposals.genes.shape == (runs, task.space.n_genes)
         assert proposals.genes.dtype == np.uint8
         assert task.space.valid(proposals.genes).all()
         strategy.tell(proposals, task.query(proposals.genes))
 
 
-@each_strategy
+@each_strategy_and_task
 def test_what_is_told_is_not_changed(name, task):
     strategy = built(name, task.space)
     for _ in range(STEPS):
@@ -104,7 +164,7 @@ def test_what_is_told_is_not_changed(name, task):
         assert np.array_equal(found.valid, valid)
 
 
-@each_strategy
+@each_strategy_and_task
 def test_what_is_told_may_be_used_again_by_the_caller(name, task):
     kept, reused = built(name, task.space, seed=7), built(name, task.space, seed=7)
     for _ in range(STEPS):
@@ -120,17 +180,17 @@ def test_what_is_told_may_be_used_again_by_the_caller(name, task):
 
 @each_strategy
 def test_missing_results_are_survived(name):
-    space = get_space("graph")
+    space = space_of(name)
     strategy = built(name, space)
     rng = np.random.default_rng(1)
     for step in range(STEPS):
         proposals = strategy.ask()
         assert space.valid(proposals.genes).all()
-        values = np.where(rng.random(RUNS) < 0.3, np.nan, rng.random(RUNS))
-        strategy.tell(proposals, Evaluations(np.full(RUNS, np.nan) if step < 20 else values))
+        values = np.where(rng.random(strategy.runs) < 0.3, np.nan, rng.random(strategy.runs))
+        strategy.tell(proposals, Evaluations(np.full(strategy.runs, np.nan) if step < 20 else values))
 
 
-@each_strategy
+@each_strategy_and_task
 def test_a_minimised_metric_is_searched_like_its_negative(name, task):
     ends = []
     for sign in (1, -1):
@@ -144,10 +204,15 @@ def test_a_minimised_metric_is_searched_like_its_negative(name, task):
 
 
 @each_strategy
-def test_runs_do_not_depend_on_the_number_of_workers(name, data_folder, pool, monkeypatch):
+def test_runs_do_not_depend_on_the_number_of_workers(name, data_folder, pool, learnable, monkeypatch):
     monkeypatch.setattr(jobs, "BLOCK_RUNS", 3)
-    here = search(name, "graph/cora", evaluations=40, runs=8, seed=2)
-    there = search(name, "graph/cora", evaluations=40, runs=8, seed=2, executor=pool)
+    asked = {"evaluations": 40, "runs": 8, "seed": 2}
+    if name in TRAINING:  # a batch of half the training inputs, an epoch of two steps
+        quick = {key: value for key, value in QUICK.items() if key in strategy_cards()[name].hyperparameters}
+        asked |= {"evaluations": 1, "runs": 2, "settings": {**quick, "epochs": 1, "batch": 2000}}
+    task = learnable if name in TRAINING else "graph/cora"
+    here = search(name, task, **asked)
+    there = search(name, task, **asked, executor=pool)
     assert here.sha256() == there.sha256()
 
 
@@ -187,16 +252,31 @@ def test_the_card_gives_source_and_meaning_and_values_in_range(name):
         assert entry.check(key, entry.value) == entry.value
         numeric = type(entry.value) in (int, float)
         assert numeric == (entry.minimum is not None), f"{key} needs a minimum"
-        assert isinstance(entry.value, str) == (entry.choices is not None), f"{key} needs choices"
+        assert not isinstance(entry.value, str) or entry.choices is not None, f"{key} needs choices"
 
 
 @each_strategy
 def test_the_hyperparameters_of_the_card_are_set_and_can_be_replaced(name):
-    card, space = strategy_cards()[name], get_space("graph")
-    strategy = built(name, space, runs=1)
+    card, space = strategy_cards()[name], space_of(name)
+    training = {"training": tiny_setting()} if name in TRAINING else {}
+    strategy = constructor(get_strategy(name))(space, **training)
     assert not isinstance(strategy, SideBySide) or issubclass(get_strategy(name), SingleRunStrategy)
     for key, entry in card.hyperparameters.items():
-        assert getattr(strategy, key) == entry.value
-        other = entry.choices[-1] if entry.choices else entry.value + 1 if type(entry.value) is int else 0.25
-        changed = constructor(get_strategy(name))(space, **{key: other})
-        assert getattr(changed, key) == changed.hyperparameters[key] == other
+        assert getattr(one(strategy), key) == entry.value
+        other = another(entry)
+        changed = constructor(get_strategy(name))(space, **training, **{key: other})
+        assert getattr(one(changed), key) == changed.hyperparameters[key] == other
+
+
+def another(entry):
+    """Return a value that a hyperparameter may have and that is not the card's."""
+    if entry.choices:
+        return next(choice for choice in reversed(entry.choices) if choice != entry.value)
+    if isinstance(entry.value, bool):
+        return not entry.value
+    return entry.value + 1 if isinstance(entry.value, int) else 0.25
+
+
+def one(strategy):
+    """Return what has the hyperparameters: the strategy, or the first of its searches side by side."""
+    return strategy.searches[0] if isinstance(strategy, SideBySide) else strategy

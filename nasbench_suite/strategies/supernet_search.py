@@ -1,0 +1,302 @@
+"""What strategies have in common that train a supernet: epochs, batches, the bill, an end with a reason.
+
+Weights learn on the training inputs of the task, everything else on its validation inputs, as in the protocol
+of NAS-Bench-201. Every epoch the strategy bills its seconds (processor seconds on a CPU, where it computes on
+one thread) and proposes the architecture that it would end with now; the table's results are for the record.
+"""
+
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  # its usual name
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nasbench_suite.spaces import Genes
+from nasbench_suite.strategies.single_run import SingleRunStrategy
+from nasbench_suite.training.data import TrainingData
+from nasbench_suite.training.setting import Setting
+from nasbench_suite.training.step_memory import step_bytes
+from nasbench_suite.training.supernet import Gates, Supernet, SupernetOptions, sampled_gates
+from nasbench_suite.training.threads import one_thread
+
+RANKED = 200
+"""Architectures whose accuracy in the trained supernet is kept, to be held against the table."""
+RANKED_INPUTS = 1000
+"""Validation inputs that each of them is judged by."""
+_RANKED_SEED = 0
+_JUDGED_AT_ONCE = 500
+
+Batch = tuple[Tensor, Tensor]
+
+
+class SupernetError(Exception):
+    """The loss became no number; ends the run, not the job."""
+
+
+class SupernetSearch(SingleRunStrategy):
+    """One search that trains one supernet.
+
+    A subclass says what an epoch is (`search_epoch`) and which architecture it stands for (`derive`).
+
+    Attributes
+    ----------
+    epochs, batch
+        Passes over the training inputs, and inputs per step.
+    learning_rate, last_learning_rate
+        Of the weights: from the first to the last along half a cosine, the same in a whole epoch.
+    momentum, nesterov, weight_decay, clip
+        Of gradient descent on the weights; `clip` is the largest norm of the gradient, 0 for no limit.
+    supernet, optimizer
+        The supernet, and what trains its weights.
+    epoch
+        Epochs done.
+    """
+
+    trains = True
+    uses_results = False
+    epochs: int
+    batch: int
+    learning_rate: float
+    last_learning_rate: float
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    clip: float
+
+    def setup(self) -> None:
+        """Build the supernet; its initial weights are the run's own."""
+        self.epoch = 0
+        self.seconds = 0.0
+        with self.seeded():
+            self.supernet = self.build_supernet()
+            self.prepare()
+        self._row = self.derive()
+        self._choice_weights: list[NDArray[np.float32]] = []
+        self._step_bytes = 0
+
+    @property
+    def setting(self) -> Setting:
+        """How networks of the task are trained."""
+        return cast(Setting, self.training)
+
+    @property
+    def data(self) -> TrainingData:
+        """The task's data."""
+        return self.setting.data
+
+    @property
+    def device(self) -> torch.device:
+        """Where the data lie and everything is computed."""
+        return self.data.inputs.device
+
+    def supernet_options(self) -> SupernetOptions:
+        """Return how the supernet is made; override where it is not as usual."""
+        return SupernetOptions()
+
+    def build_supernet(self) -> Supernet:
+        """Return a supernet on the device, with initial weights from PyTorch's generator."""
+        supernet = Supernet(self.setting.space, self.setting.skeleton, self.supernet_options())
+        return supernet.to(self.device)
+
+    def prepare(self) -> None:
+        """Make the optimisers; override to add those of what is not a weight, and call this."""
+        self.optimizer = self.weight_optimizer(self.supernet)
+
+    def weight_optimizer(self, supernet: Supernet) -> torch.optim.SGD:
+        """Return the gradient descent of a supernet's weights."""
+        return torch.optim.SGD(
+            supernet.parameters(),
+            lr=self.learning_rate,
+            momentum=self.momentum,
+            nesterov=self.nesterov and self.momentum > 0,
+            weight_decay=self.weight_decay,
+        )
+
+    @abstractmethod
+    def search_epoch(self) -> None:
+        """Train for one epoch; `self.epoch` is its number, from 0."""
+
+    @abstractmethod
+    def derive(self) -> Genes:
+        """Return the architecture that the search would end with now, uint8 `[n_genes]`."""
+
+    @abstractmethod
+    def typical_gates(self) -> Gates:
+        """Return gates as a step of training has them, by which its memory is measured."""
+
+    def choice_weights(self) -> Tensor | None:
+        """Return the weights of all operations, `[n_genes, operations]`, where the method has such."""
+        return None
+
+    def last_epoch(self) -> int:
+        """Return the number of epochs after which the search has ended."""
+        return self.epochs
+
+    def propose(self) -> Genes:
+        """Train for one epoch and return the architecture derived from it."""
+        if self.ending:
+            self.billed_seconds = 0.0
+            return self._row
+        started = self._clock()
+        with self._computing():
+            try:
+                self.search_epoch()
+                self._row = self.derive()
+            except SupernetError as failure:
+                self.ending = f"{failure} in epoch {self.epoch + 1}"
+        self.billed_seconds = self._clock() - started
+        self.epoch += 1
+        self._take_notes()
+        if not self.ending and self.epoch >= self.last_epoch():
+            self.ending = f"all {self.epoch} epochs are done"
+        return self._row
+
+    def observe(self, genes: Genes, score: float) -> None:
+        """Do nothing: the search has results of its own."""
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        if self.device.type == "cpu":
+            with one_thread():
+                yield
+        else:
+            with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+                yield
+
+    def _clock(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+            return time.perf_counter()
+        return time.process_time()
+
+    @contextmanager
+    def seeded(self) -> Iterator[None]:
+        """Let PyTorch's generator draw what follows from the run's own, and leave it as it was."""
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(int(self.rng.integers(2**62)))
+            yield
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Return uniform numbers in [0, 1) from the run's generator, float32 on the device."""
+        return torch.from_numpy(self.rng.random(shape, dtype=np.float32)).to(self.device)
+
+    def set_rate(self) -> None:
+        """Set the learning rate of the weights for this epoch."""
+        share = 0.5 * (1 + math.cos(math.pi * self.epoch / self.epochs))
+        rate = self.last_learning_rate + (self.learning_rate - self.last_learning_rate) * share
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def train_batches(self) -> Iterator[Batch]:
+        """Yield the training inputs in batches of equal size, in a new order, augmented."""
+        order = self.data.train.cpu().numpy()[self.rng.permutation(len(self.data.train))]
+        generator = torch.Generator().manual_seed(int(self.rng.integers(2**62)))
+        for step in range(max(1, len(order) // self.batch)):
+            part = torch.from_numpy(order[step * self.batch : (step + 1) * self.batch])
+            yield self.data.batch(part, generator, augment=True)
+
+    def valid_batches(self, size: int) -> Iterator[Batch]:
+        """Yield validation inputs for ever, in batches of `size` and a new order in every round."""
+        valid = self.data.valid.cpu().numpy()
+        size = min(size, len(valid))
+        while True:
+            order = valid[self.rng.permutation(len(valid))]
+            for step in range(len(order) // size):
+                yield self.data.batch(torch.from_numpy(order[step * size : (step + 1) * size]))
+
+    def weight_step(self, gates: Gates, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Take one step on the weights; return the loss."""
+        self.supernet.train()
+        loss = self.weight_loss(self.supernet(inputs, gates), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.step()
+        return loss.detach()
+
+    def weight_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of the weights; override where it is not the cross-entropy."""
+        return F.cross_entropy(logits, labels)
+
+    def step(self) -> None:
+        """Let the optimiser take the gradients that are there, clipped."""
+        if self.clip:
+            nn.utils.clip_grad_norm_(self.supernet.parameters(), self.clip)
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def accuracy(self, row: Genes, batch: Batch, supernet: Supernet | None = None) -> float:
+        """Return the share of a batch that one architecture classifies rightly with the shared weights."""
+        inputs, labels = batch
+        logits = (supernet or self.supernet)(inputs, sampled_gates(row))
+        return float((logits.argmax(1) == labels).float().mean())
+
+    def best_by_supernet(self, rows: Genes, batches: Iterator[Batch]) -> Genes:
+        """Return the row that is best with the shared weights, each judged by one batch of its own."""
+        scores = [self.inherited_accuracy(row, next(batches)) for row in rows]
+        best: Genes = rows[int(np.argmax(scores))]
+        return best
+
+    def inherited_accuracy(self, row: Genes, batch: Batch) -> float:
+        """Return `accuracy` with the weights that an architecture inherits; override where these differ."""
+        return self.accuracy(row, batch)
+
+    def require_finite(self, losses: list[Tensor]) -> None:
+        """End the run if a loss of the epoch was no number.
+
+        Raises
+        ------
+        SupernetError
+            Says what the loss became.
+        """
+        values = torch.stack(losses)
+        wrong = values[~torch.isfinite(values)]
+        if len(wrong):
+            raise SupernetError(f"the loss became {float(wrong[0])}")
+
+    def _take_notes(self) -> None:
+        weights = self.choice_weights()
+        if weights is not None:
+            self._choice_weights.append(weights.detach().cpu().numpy().astype(np.float32))
+        if not self._step_bytes:
+            batch = next(self.train_batches())
+            with self._computing():
+                self._step_bytes = step_bytes(self.supernet, self.optimizer, batch, self.typical_gates())
+
+    def findings(self) -> dict[str, NDArray[Any]]:
+        """Return what the supernet thinks of architectures drawn at random, weights by epoch, and memory.
+
+        `supernet_genes` `[RANKED, n_genes]` are the same in all runs and strategies, `supernet_accuracy`
+        `[RANKED]` are their accuracies with the shared weights; `choice_weights` `[epochs, n_genes,
+        operations]`; `step_bytes`, see `step_memory`.
+        """
+        genes = self.space.sample(np.random.default_rng(_RANKED_SEED), RANKED)
+        found: dict[str, NDArray[Any]] = {
+            "supernet_genes": genes,
+            "supernet_accuracy": self._judged(genes),
+            "step_bytes": np.array(self._step_bytes, dtype=np.int64),
+        }
+        if self._choice_weights:
+            kept = np.full((self.last_epoch(), *self._choice_weights[0].shape), np.nan, dtype=np.float32)
+            kept[: len(self._choice_weights)] = self._choice_weights
+            found["choice_weights"] = kept
+        return found
+
+    def _judged(self, genes: Genes) -> NDArray[np.float64]:
+        chosen = self.data.valid[:RANKED_INPUTS]
+        batches = [self.data.batch(part) for part in torch.split(chosen, _JUDGED_AT_ONCE)]
+        sizes = np.array([len(labels) for _, labels in batches])
+        with self._computing():
+            return np.array(
+                [
+                    np.average([self.inherited_accuracy(row, batch) for batch in batches], weights=sizes)
+                    for row in genes
+                ]
+            )
