@@ -29,6 +29,7 @@ from nasbench_suite.leaderboards.statistics import (
     rank_correlation,
     summarise,
 )
+from nasbench_suite.leaderboards.supernets import Supernets
 from nasbench_suite.runs import Runs
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 
@@ -62,6 +63,8 @@ class Board:
         Columns whose publication has one result, which steers the search and judges it too.
     picks
         What the runs ended with, by task and strategy label; empty in boards of before these were kept.
+    supernets
+        Of strategies that train one, by column and label.
     """
 
     rules: Rules
@@ -74,6 +77,7 @@ class Board:
     skipped: dict[str, str] = field(default_factory=dict)
     not_held_out: list[str] = field(default_factory=list)
     picks: dict[str, dict[str, Picks]] = field(default_factory=dict)
+    supernets: dict[str, dict[str, Supernets]] = field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
@@ -195,11 +199,14 @@ def run_board(
             blocks += [(task, entry, block) for block in in_folder(search.blocks(), place)]
     answers = play_blocks([block for _, _, block in blocks], judge, executor=executor, progress=progress)
     outcomes: dict[tuple[str, str], list[Outcomes]] = {}
+    supernets: dict[str, dict[str, list[Supernets]]] = {}
     picks: dict[str, dict[str, list[Picks]]] = {task: {} for task in rules.tasks}
     for (task, entry, _), (judged, picked) in zip(blocks, answers, strict=True):
         picks[task].setdefault(entry.name, []).append(picked)
-        for column, of_block in judged.items():
+        for column, (of_block, of_supernets) in judged.items():
             outcomes.setdefault((column, entry.name), []).append(of_block)
+            if of_supernets is not None:
+                supernets.setdefault(column, {}).setdefault(entry.name, []).append(of_supernets)
     return Board(
         rules=rules,
         references=references,
@@ -226,6 +233,10 @@ def run_board(
             task: {label: Picks.join(parts) for label, parts in of_task.items()}
             for task, of_task in picks.items()
         },
+        supernets={
+            column: {label: Supernets.concatenate(parts) for label, parts in of_column.items()}
+            for column, of_column in supernets.items()
+        },
     )
 
 
@@ -240,6 +251,7 @@ def _judge(rules: Rules, task: str, evaluations: NDArray[np.int64], seconds: NDA
         seconds,
         interpolate_at=rules.budget(task).seconds if rules.read_off == "interpolated" else None,
         best_test_seen=rules.published is not None and rules.published.chosen_by == "test",
+        add_billed=rules.clock == "total",
     )
 
 
@@ -250,13 +262,14 @@ class _JudgeByTask:
     columns: list[Judging]
     judges: dict[str, Judge]
 
-    def __call__(self, runs: Runs, benchmark: Benchmark) -> tuple[dict[str, Outcomes], Picks]:
-        judge = self.judges[benchmark.id]
-        judged = {
-            column.name: judge(runs, open_table(column.valid), open_table(column.test))
-            for column in self.columns
-            if column.search == benchmark.id
-        }
+    def __call__(
+        self, runs: Runs, benchmark: Benchmark
+    ) -> tuple[dict[str, tuple[Outcomes, Supernets | None]], Picks]:
+        judge, judged = self.judges[benchmark.id], {}
+        for column in self.columns:
+            if column.search == benchmark.id:
+                tables = open_table(column.valid), open_table(column.test)
+                judged[column.name] = judge(runs, *tables), Supernets.of(runs, *tables)
         return judged, Picks.of(runs)
 
 

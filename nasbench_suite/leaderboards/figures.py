@@ -21,7 +21,7 @@ from nasbench_suite.leaderboards.statistics import Curve
 
 Item = TypeVar("Item")
 
-_COLOURS = (
+COLOURS = (
     "#7f7f7f",
     "#0072b2",
     "#56b4e9",
@@ -63,7 +63,7 @@ def _draw(board: Board, name: str) -> Figure:
     curves: dict[str, tuple[str, str, str]] = {
         "regret-by-evaluations.svg": ("test_regret_curve", "evaluations", "test regret"),
         "validation-regret-by-evaluations.svg": ("valid_regret_curve", "evaluations", "validation regret"),
-        "regret-by-seconds.svg": ("seconds_curve", "simulated seconds", "test regret"),
+        "regret-by-seconds.svg": ("seconds_curve", _seconds_label(board), "test regret"),
     }
     if name not in curves:
         return _finals(board)
@@ -77,6 +77,10 @@ def _draw(board: Board, name: str) -> Figure:
         return board.seconds[task] if attribute == "seconds_curve" else board.evaluations
 
     return _anytime(board, curve, grid, (x_label, f"{y_label} (percentage points)"))
+
+
+def _seconds_label(board: Board) -> str:
+    return "seconds, simulated and billed" if board.rules.clock == "total" else "simulated seconds"
 
 
 def _anytime(
@@ -181,7 +185,7 @@ def _legend(figure: Figure, board: Board, *, lines: bool) -> None:
 
 
 def _colour(number: int) -> str:
-    return _COLOURS[number % len(_COLOURS)]
+    return COLOURS[number % len(COLOURS)]
 
 
 def svg(figure: Figure, name: str) -> bytes:

@@ -128,12 +128,15 @@ class Judge:
         Simulated seconds at which final results are interpolated; None: they are those of the end.
     best_test_seen
         Whether that is asked for.
+    add_billed
+        Whether seconds that strategies bill are added to the simulated ones.
     """
 
     evaluations: NDArray[np.int64]
     seconds: _Values
     interpolate_at: float | None = None
     best_test_seen: bool = False
+    add_billed: bool = False
 
     def __call__(
         self, runs: Runs, by_valid: TabularBenchmark, by_test: TabularBenchmark | None = None
@@ -174,10 +177,17 @@ class Judge:
             to_optimum=_first(valid == reference.best_valid, counted),
             test_regret_at=_read_at(test_regret, counted, self.evaluations),
             valid_regret_at=_read_at(valid_regret, counted, self.evaluations),
-            test_regret_at_seconds=(
-                np.zeros((len(test), 0)) if clock is None else _read_at(test_regret, clock, self.seconds)
-            ),
+            test_regret_at_seconds=self._by_seconds(runs, test_regret),
         )
+
+    def _by_seconds(self, runs: Runs, test_regret: _Values) -> _Values:
+        """Read the regret off over seconds; NaN where the strategy's own were measured and do not count."""
+        clock = runs.total_clock() if self.add_billed else runs.clock()
+        if clock is None:
+            return np.zeros((len(test_regret), 0))
+        if runs.search_seconds is not None and not self.add_billed:
+            return np.full((len(test_regret), len(self.seconds)), np.nan)
+        return _read_at(test_regret, clock, self.seconds)
 
 
 def open_table(task: str) -> TabularBenchmark:

@@ -10,9 +10,15 @@ from jinja2 import Environment, StrictUndefined
 
 from nasbench_suite.cards import Datasheet, datasheets, described_tasks
 from nasbench_suite.leaderboards.board import Board
-from nasbench_suite.leaderboards.figures import board_figures, figure_names
+from nasbench_suite.leaderboards.figures import board_figures, figure_names, svg
 from nasbench_suite.leaderboards.published import compare, remarks
 from nasbench_suite.leaderboards.statistics import Estimate, Reached
+from nasbench_suite.leaderboards.supernet_page import (
+    OPERATIONS_FIGURE,
+    beside_labels,
+    operations_figure,
+    supernet_rows,
+)
 from nasbench_suite.storage import write_whole
 
 _CAPTIONS = {
@@ -23,6 +29,8 @@ _CAPTIONS = {
     "regret-by-seconds.svg": "Test regret of the incumbent over simulated seconds, mean over runs with the "
     "normal interval of the mean.",
     "final-regret.svg": "Test regret at the end of the budget, mean over runs with its bootstrap interval.",
+    OPERATIONS_FIGURE: "How many genes of the derived architecture have each operation after every epoch of "
+    "the supernet, mean over runs.",
 }
 
 
@@ -43,7 +51,7 @@ def write_pages(board: Board, folder: Path, name: str) -> list[Path]:
     name
         The leaderboard's folder name, for the command that makes the board again.
     """
-    figures = board_figures(board)
+    figures = _figures(board)
     written = []
     for file, content in figures.items():
         write_whole(folder / "figures" / file, content)
@@ -55,15 +63,33 @@ def write_pages(board: Board, folder: Path, name: str) -> list[Path]:
     return written
 
 
+def _figure_names(board: Board) -> list[str]:
+    return figure_names(board) + ([OPERATIONS_FIGURE] if board.supernets else [])
+
+
+def _figures(board: Board) -> dict[str, bytes]:
+    figures = board_figures(board)
+    if board.supernets:
+        figures[OPERATIONS_FIGURE] = svg(operations_figure(board), OPERATIONS_FIGURE)
+    return figures
+
+
+def _caption(board: Board, file: str) -> str:
+    caption = _CAPTIONS[file]
+    if board.rules.clock == "total":
+        return caption.replace("simulated seconds", "seconds, simulated and billed")
+    return caption
+
+
 def markdown_page(board: Board, name: str) -> str:
     """Return the text of `board.md`; `name` is the leaderboard's folder name."""
-    pictures = [Picture(file, _CAPTIONS[file], "") for file in figure_names(board)]
+    pictures = [Picture(file, _caption(board, file), "") for file in _figure_names(board)]
     return _render("board.md", board, pictures, name)
 
 
 def _html_page(board: Board, name: str, figures: dict[str, bytes]) -> str:
     pictures = [
-        Picture(file, _CAPTIONS[file], base64.b64encode(content).decode())
+        Picture(file, _caption(board, file), base64.b64encode(content).decode())
         for file, content in figures.items()
     ]
     return _render("board.html", board, pictures, name)
@@ -91,6 +117,8 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
         skipped=board.skipped,
         comparisons=comparisons,
         remarks=remarks(comparisons),
+        supernets=supernet_rows(board),
+        beside=beside_labels(board),
         pictures=pictures,
         sheets=_sheets(board),
         name=name,

@@ -15,6 +15,7 @@ from nasbench_suite.leaderboards.outcomes import Reference
 from nasbench_suite.leaderboards.picks import Picks
 from nasbench_suite.leaderboards.rules import Rules, find_leaderboard
 from nasbench_suite.leaderboards.statistics import Curve, Estimate, Reached, Summary
+from nasbench_suite.leaderboards.supernets import Supernets
 from nasbench_suite.sealed import Kind, open_sealed, write_sealed
 
 KIND = Kind("board", 2, "play the board again")
@@ -27,9 +28,8 @@ def save_board(board: Board, path: Path) -> None:
     def fill(file: h5py.File) -> None:
         file.attrs["head"] = _head(board)
         for name, values in _numbers(board).items():
-            packing = (
-                {"compression": "gzip", "shuffle": True} if name.startswith("picks/") and values.size else {}
-            )
+            packed = name.startswith(("picks/", "supernets/")) and values.ndim > 1 and values.size
+            packing = {"compression": "gzip", "shuffle": True} if packed else {}
             file.create_dataset(name, data=values, **packing)
 
     write_sealed(path, KIND, fill)
@@ -104,7 +104,16 @@ def _numbers(board: Board) -> dict[str, NDArray[Any]]:
                 elif isinstance(value, Curve):
                     numbers[f"curves/{key}/{field.name}"] = np.array([value.mean, value.low, value.high])
             numbers[f"scalars/{key}"] = np.array(scalars)
-    return numbers | _picks_as_arrays(board)
+    return numbers | _picks_as_arrays(board) | _supernets_as_arrays(board)
+
+
+def _supernets_as_arrays(board: Board) -> dict[str, NDArray[Any]]:
+    return {
+        f"supernets/{_key(column, board.labels.index(label))}/{field.name}": getattr(found, field.name)
+        for column, by_label in board.supernets.items()
+        for label, found in by_label.items()
+        for field in fields(Supernets)
+    }
 
 
 def _picks_as_arrays(board: Board) -> dict[str, NDArray[Any]]:
@@ -140,7 +149,21 @@ def _from_parts(head: dict[str, Any], numbers: dict[str, NDArray[Any]]) -> Board
         skipped=head["skipped"],
         not_held_out=head.get("not_held_out", []),
         picks=_picks(rules.tasks, labels, numbers),
+        supernets=_supernets(columns, labels, numbers),
     )
+
+
+def _supernets(
+    columns: list[str], labels: list[str], numbers: dict[str, NDArray[Any]]
+) -> dict[str, dict[str, Supernets]]:
+    found: dict[str, dict[str, Supernets]] = {}
+    for column in columns:
+        for number, label in enumerate(labels):
+            place = f"supernets/{_key(column, number)}"
+            if f"{place}/test" in numbers:
+                parts = {field.name: numbers[f"{place}/{field.name}"] for field in fields(Supernets)}
+                found.setdefault(column, {})[label] = Supernets(**parts)
+    return found
 
 
 def _picks(

@@ -150,6 +150,10 @@ class Rules(Card):
     read_off
         Where a run's final result is read off: at its `end`, or, as NATS-Bench's code does, by linear
         interpolation between the two evaluations that ended nearest to the budget's seconds.
+    clock
+        What seconds are on the board's curves: `simulated` ones, of evaluations, or the `total` of these and
+        of what strategies bill for their own work, which were then measured on machines of one speed; a
+        budget in seconds counts simulated ones alone.
     published
         The published comparison that the board reproduces.
     """
@@ -169,6 +173,7 @@ class Rules(Card):
     resamples: Positive = 2000
     judging: list[Judging] = Field(default_factory=list)
     read_off: ReadOff = "end"
+    clock: Literal["simulated", "total"] = "simulated"
     published: Published | None = None
 
     @model_validator(mode="after")
