@@ -14,7 +14,7 @@ from functools import cache, cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from nasbench_suite.strategies.catalogue import (
 )
 from nasbench_suite.strategies.reward import Reward
 from nasbench_suite.tasks import TRAINING, load_benchmark
+
+if TYPE_CHECKING:  # it loads torch
+    from nasbench_suite.training.setting import Setting as TrainingSetting
 
 BLOCK_RUNS = 250
 """Runs of a block. Part of the definition of a result: changing it changes the random numbers.
@@ -142,11 +145,20 @@ class Search:
         """Return the strategy object that plays `runs` runs."""
         build = constructor(self._strategy_class())
         if self.trains:
-            from nasbench_suite.training.setting import setting_of  # loads torch
-
-            name = benchmark.id.removeprefix(TRAINING)
-            build = partial(build, training=setting_of(name, device=self.device))
+            build = partial(build, training=self.training(benchmark))
         return build(benchmark.space, runs=runs, seed=seed, reward=self.formula, **self.settings)
+
+    def training(self, benchmark: Benchmark) -> "TrainingSetting":
+        """Return how networks of the benchmark's task are trained.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When nothing says how, or the device or the data are not there.
+        """
+        from nasbench_suite.training.setting import setting_of  # loads torch
+
+        return setting_of(benchmark.id.removeprefix(TRAINING), device=self.device)
 
     def blocks(self) -> list["Block"]:
         """Return the blocks of the search, the last one perhaps smaller."""
@@ -187,10 +199,20 @@ class Block:
             "budget": asdict(search.budget),
             "duplicates": search.duplicates,
             "repeat": search.repeat,
-            **({"device": search.device} if search.trains else {}),
             "seed": search.seed,
             "block": self.number,
             "runs": self.runs,
+            **(self._training_request(benchmark) if search.trains else {}),
+        }
+
+    def _training_request(self, benchmark: Benchmark) -> dict[str, Any]:
+        """Return what else determines the result of a strategy that trains networks."""
+        setting = self.search.training(benchmark)
+        return {
+            "device": self.search.device,
+            "data": setting.data.provenance,
+            "skeleton": asdict(setting.skeleton),
+            "training_sha256": training_sha256(),
         }
 
     def play(self) -> Runs:
@@ -234,6 +256,16 @@ def engine_sha256() -> str:
     files += [package / "tabular" / f"{name}.py" for name in ("benchmark", "row_index", "table")]
     for folder in ("spaces", "strategies"):
         files += sorted((package / folder).glob("*.py"))
+    return _sha256_of(files)
+
+
+@cache
+def training_sha256() -> str:
+    """Return the SHA-256 of the code that builds and trains networks."""
+    return _sha256_of(sorted((Path(__file__).parent / "training").rglob("*.py")))
+
+
+def _sha256_of(files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

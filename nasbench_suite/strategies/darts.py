@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.supernet_search import Batch, SupernetSearch
-from nasbench_suite.training.supernet import Gate, mixed_gates
+from nasbench_suite.training.choices import Gate, mixed_gates
 
 _INITIAL_SCALE = 1e-3
 

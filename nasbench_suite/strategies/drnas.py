@@ -10,7 +10,8 @@ from torch.distributions import Dirichlet, kl_divergence
 
 from nasbench_suite.strategies.darts import Darts
 from nasbench_suite.strategies.supernet_search import Batch
-from nasbench_suite.training.supernet import Gate, Supernet, SupernetOptions
+from nasbench_suite.training.choices import Gate
+from nasbench_suite.training.supernet import Supernet, SupernetOptions
 
 _SPACE_OF_CELLS = "nats_topology"
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.gene_controller import GeneController
 from nasbench_suite.strategies.supernet_search import SupernetSearch
-from nasbench_suite.training.supernet import Gates, sampled_gates
+from nasbench_suite.training.choices import Gates, sampled_gates
 
 
 class Enas(SupernetSearch):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nasbench_suite.strategies.darts import Darts
-from nasbench_suite.training.supernet import Gate
+from nasbench_suite.training.choices import Gate
 
 
 class Gdas(Darts):

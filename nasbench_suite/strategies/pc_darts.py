@@ -12,7 +12,8 @@ from nasbench_suite.spaces import Genes
 from nasbench_suite.spaces.nats_topology import EDGES
 from nasbench_suite.strategies.darts import Darts
 from nasbench_suite.strategies.supernet_search import Batch
-from nasbench_suite.training.supernet import Gate, Supernet, SupernetOptions, mixed_gates
+from nasbench_suite.training.choices import Gate, mixed_gates
+from nasbench_suite.training.supernet import Supernet, SupernetOptions
 
 _INITIAL_SCALE = 1e-3
 _SPACE = "nats_topology"

@@ -16,8 +16,8 @@ from torch import Tensor
 from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.cost_loss import add_linear, mul_log
 from nasbench_suite.strategies.supernet_search import Batch, SupernetSearch
+from nasbench_suite.training.choices import Gate, sampled_gates
 from nasbench_suite.training.layer_costs import Kind, LayerCosts, layer_costs
-from nasbench_suite.training.supernet import Gate, sampled_gates
 
 _UNITS_PER_COST = 1e6
 """Costs are given in millions; their logarithms are those of single multiply-adds or parameters."""

@@ -6,7 +6,7 @@ with the settings of NAS-Bench-201, which calls it RSPS.
 
 from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.supernet_search import SupernetSearch
-from nasbench_suite.training.supernet import Gates, sampled_gates
+from nasbench_suite.training.choices import Gates, sampled_gates
 
 
 class Rsps(SupernetSearch):

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.pareto import front_ranks, ranks_and_crowding, survivors
 from nasbench_suite.strategies.supernet_search import Batch, SupernetSearch
+from nasbench_suite.training.choices import Gate, sampled_gates
 from nasbench_suite.training.layer_costs import layer_costs
 from nasbench_suite.training.linear_skips import LinearSkip
-from nasbench_suite.training.supernet import Gate, SupernetOptions, sampled_gates
+from nasbench_suite.training.supernet import SupernetOptions
 
 _JUDGED_AT_ONCE = 500
 

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 
 from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.single_run import SingleRunStrategy
+from nasbench_suite.training.choices import Gates, sampled_gates
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.setting import Setting
 from nasbench_suite.training.step_memory import step_bytes
-from nasbench_suite.training.supernet import Gates, Supernet, SupernetOptions, sampled_gates
+from nasbench_suite.training.supernet import Supernet, SupernetOptions
 from nasbench_suite.training.threads import one_thread
 
 RANKED = 200

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import Genes
+from nasbench_suite.training.choices import Choice
 from nasbench_suite.training.networks.macro import MacroNetwork
 from nasbench_suite.training.operations import Conv, Dims, InvertedBottleneck, conv
-from nasbench_suite.training.supernet import Choice, Supernet
+from nasbench_suite.training.supernet import Supernet
 
 
 class LinearSkip(nn.Module):

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # its usual name
 from torch import Tensor
 
-from nasbench_suite.training.supernet import Gates, Supernet
+from nasbench_suite.training.choices import Gates
+from nasbench_suite.training.supernet import Supernet
 
 
 def step_bytes(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
@@ -18,101 +17,9 @@ from nasbench_suite.spaces import Genes, get_space
 from nasbench_suite.spaces import macro as macro_space
 from nasbench_suite.spaces import mobile as mobile_space
 from nasbench_suite.spaces import nats_topology as topology_space
+from nasbench_suite.training.choices import Choice, Gates, PartialChoice
+from nasbench_suite.training.mixed_cell import MixedCell
 from nasbench_suite.training.networks import Network, Skeleton, build_network, macro, mobile, nats_topology
-from nasbench_suite.training.operations import Zero
-
-
-@dataclass(frozen=True)
-class Gate:
-    """What one choice computes: the sum over operations of weight times result, times `scale`.
-
-    Attributes
-    ----------
-    weights
-        A scalar by number of operation, or None for one; operations without a weight are not computed.
-    scale
-        A scalar for the whole choice, what passes by a partial choice included; None for one.
-    """
-
-    weights: Mapping[int, Tensor | None]
-    scale: Tensor | None = None
-
-
-Gates = Sequence[Gate]
-"""A gate for every gene."""
-
-
-def mixed_gates(weights: Tensor, cardinalities: Sequence[int]) -> list[Gate]:
-    """Return gates that add all operations with the weights of each gene, `[n_genes, operations]`."""
-    return [
-        Gate({place: weights[gene, place] for place in range(limit)})
-        for gene, limit in enumerate(cardinalities)
-    ]
-
-
-def sampled_gates(row: Genes) -> list[Gate]:
-    """Return gates with the operations of one architecture, `[n_genes]`, alone."""
-    return [Gate({int(place): None}) for place in row]
-
-
-class Choice(nn.Module):
-    """All operations that one gene chooses among.
-
-    Attributes
-    ----------
-    gene
-        Number of the gene.
-    operations
-        One for each of its values.
-    gate
-        What is computed; the supernet sets it before every pass.
-    """
-
-    def __init__(self, gene: int, operations: Sequence[nn.Module]):
-        super().__init__()
-        self.gene = gene
-        self.operations = nn.ModuleList(operations)
-        self.gate: Gate | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the gate's sum over operations."""
-        gate = cast(Gate, self.gate)
-        y = self._mix(x, gate)
-        return y if gate.scale is None else y * gate.scale
-
-    def _mix(self, x: Tensor, gate: Gate) -> Tensor:
-        total: Tensor | None = None
-        for place, weight in gate.weights.items():
-            operation = self.operations[place]
-            if isinstance(operation, Zero) and len(gate.weights) > 1:
-                continue  # zeros add nothing, and their weight has no gradient
-            term = operation(x)
-            if weight is not None:
-                term = weight * term
-            total = term if total is None else total + term
-        return x * 0.0 if total is None else total
-
-
-class PartialChoice(Choice):
-    """A choice for one channel in `share` only; the others pass by, and channels are shuffled afterwards.
-
-    Xu et al.: "PC-DARTS" (ICLR 2020), section 3.1.
-    """
-
-    def __init__(self, gene: int, operations: Sequence[nn.Module], share: int):
-        super().__init__(gene, operations)
-        self.share = share
-
-    def _mix(self, x: Tensor, gate: Gate) -> Tensor:
-        taken = x.shape[1] // self.share
-        y = torch.cat([super()._mix(x[:, :taken], gate), x[:, taken:]], dim=1)
-        return shuffled(y, self.share)
-
-
-def shuffled(x: Tensor, groups: int) -> Tensor:
-    """Return `x`, `[n, channels, ...]`, with channel `i` of every group next to channel `i` of the others."""
-    n, channels, *places = x.shape
-    return x.view(n, groups, channels // groups, *places).transpose(1, 2).reshape(x.shape)
 
 
 @dataclass(frozen=True)
@@ -234,12 +141,14 @@ def _topology(make: _Maker) -> None:
         )
     for stage, cells in enumerate(network.stages):
         channels = skeleton.width * 2**stage // share
-        for cell in cast(nn.ModuleList, cells):
+        for place in range(skeleton.depth):
+            choices = []
             for gene in range(len(topology_space.EDGES)):
                 operations = [
                     nats_topology.edge(skeleton.dims, channels, name) for name in topology_space.OPERATIONS
                 ]
-                cast(nats_topology.TopologyCell, cell).edges[gene] = make.choice(gene, operations, channels)
+                choices.append(make.choice(gene, operations, channels))
+            cast(nn.ModuleList, cells)[place] = MixedCell(skeleton.dims, choices)
 
 
 def _macro(make: _Maker) -> None:

@@ -256,3 +256,52 @@ def test_a_class_and_an_object_are_played_as_they_are(cora):
 def test_settings_of_a_class_without_a_card_keep_their_type(cora, value):
     with pytest.raises(NasbenchSuiteError, match="hyperparameter start of Fixed is a int"):
         search(Fixed, cora, evaluations=3, settings={"start": value})
+
+
+class Learner(SingleRunStrategy):
+    """Says that it trains networks; proposes what the training setting's data set would fill."""
+
+    trains = True
+    uses_results = False
+
+    def propose(self):
+        self.billed_seconds = 1.0
+        return np.full(6, self.training.data.classes % 5, dtype=np.uint8)
+
+    def observe(self, genes, score):
+        pass
+
+
+@pytest.fixture
+def learnable(make_table):
+    return TabularBenchmark(make_table(task="nats_topology/mnist1d"))
+
+
+def test_a_strategy_that_trains_gets_the_tasks_data_and_blocks_of_one_run(learnable):
+    asked = Search(Learner, learnable, Budget(evaluations=2), runs=3)
+    assert [block.runs for block in asked.blocks()] == [1, 1, 1]
+    runs = search(Learner, learnable, evaluations=2, runs=3)
+    assert (runs.genes == 0).all()  # ten classes
+    assert runs.search_seconds.tolist() == [[1, 1]] * 3
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [("graph/cora", "graph/cora cannot be trained here"), ("made/up", "'made/up'")],
+)
+def test_a_task_whose_networks_nothing_says_how_to_train_is_refused(make_table, data_folder, task, says):
+    benchmark = task if task == "graph/cora" else TabularBenchmark(make_table())
+    with pytest.raises(NasbenchSuiteError, match=says):
+        Search("darts", benchmark, Budget(evaluations=2)).check()
+
+
+def test_a_block_of_trainings_is_played_again_when_the_code_that_trains_has_changed(
+    learnable, tmp_path, monkeypatch
+):
+    (block,) = in_folder(Search(Learner, learnable, Budget(evaluations=1), runs=1).blocks(), tmp_path)
+    first = block.play()
+    assert {"device", "data", "skeleton", "training_sha256"} <= set(first.request)
+    monkeypatch.setattr(Learner, "propose", lambda self: np.ones(6, dtype=np.uint8))
+    assert (block.play().genes == 0).all()  # taken up
+    monkeypatch.setattr(jobs, "training_sha256", lambda: "another")
+    assert (block.play().genes == 1).all()

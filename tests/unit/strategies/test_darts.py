@@ -8,7 +8,7 @@ from torch.func import functional_call, grad
 
 from nasbench_suite import get_space
 from nasbench_suite.strategies.catalogue import constructor, get_strategy
-from nasbench_suite.training.supernet import mixed_gates
+from nasbench_suite.training.choices import mixed_gates
 
 EDGES, OPERATIONS = 6, 5
 

@@ -8,7 +8,7 @@ from supernet_tasks import tiny_setting
 
 from nasbench_suite import get_space
 from nasbench_suite.strategies.catalogue import constructor, get_strategy
-from nasbench_suite.training.supernet import Gate
+from nasbench_suite.training.choices import Gate
 
 EDGES, OPERATIONS = 6, 5
 NONE, SKIP, CONV = 0, 1, 3

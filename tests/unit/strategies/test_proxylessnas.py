@@ -12,7 +12,7 @@ from supernet_tasks import tiny_setting
 
 from nasbench_suite import get_space
 from nasbench_suite.strategies.catalogue import constructor, get_strategy
-from nasbench_suite.training.supernet import Gate
+from nasbench_suite.training.choices import Gate
 
 CONV, NONE = 3, 0
 """`nor_conv_3x3` and `none` of the topology space."""

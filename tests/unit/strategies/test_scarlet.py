@@ -12,8 +12,8 @@ from torch import nn
 
 from nasbench_suite import get_space
 from nasbench_suite.strategies.catalogue import constructor, get_strategy
+from nasbench_suite.training.choices import sampled_gates
 from nasbench_suite.training.linear_skips import LinearSkip
-from nasbench_suite.training.supernet import sampled_gates
 
 CONV = 3
 """`nor_conv_3x3` of the topology space."""

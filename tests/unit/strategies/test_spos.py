@@ -10,7 +10,7 @@ from supernet_tasks import tiny_setting
 
 from nasbench_suite import NasbenchSuiteError, get_space
 from nasbench_suite.strategies.catalogue import constructor, get_strategy
-from nasbench_suite.training.supernet import sampled_gates
+from nasbench_suite.training.choices import sampled_gates
 
 NONE, CONV = 0, 3
 QUICK = {"epochs": 2, "batch": 32, "candidates": 2, "population": 6, "parents": 3, "generations": 2}

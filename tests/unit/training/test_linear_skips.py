@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from nasbench_suite import NasbenchSuiteError, get_space
+from nasbench_suite.training.choices import sampled_gates
 from nasbench_suite.training.linear_skips import LinearSkip, fold_into, fold_skips
 from nasbench_suite.training.networks import Skeleton
 from nasbench_suite.training.operations import conv
-from nasbench_suite.training.supernet import Supernet, SupernetOptions, sampled_gates
+from nasbench_suite.training.supernet import Supernet, SupernetOptions
 
 CHANGES_SHAPE = (0, 2, 5)
 """Layers of the macro space that begin a stage."""

@@ -9,18 +9,11 @@ from torch import nn
 
 from nasbench_suite import NasbenchSuiteError, get_space
 from nasbench_suite.errors import UnknownNameError
+from nasbench_suite.training.choices import Choice, Gate, mixed_gates, sampled_gates
 from nasbench_suite.training.networks import Skeleton, build_network
 from nasbench_suite.training.operations import ReluConvNorm
 from nasbench_suite.training.step_memory import step_bytes
-from nasbench_suite.training.supernet import (
-    Choice,
-    Gate,
-    Supernet,
-    SupernetOptions,
-    mixed_gates,
-    sampled_gates,
-    supernet_spaces,
-)
+from nasbench_suite.training.supernet import Supernet, SupernetOptions, supernet_spaces
 
 LIGHT = Skeleton(inputs=1, classes=3, dims=1, width=4, depth=1, style="light")
 each_space = pytest.mark.parametrize("space", ["macro", "mobile", "nats_topology"])
