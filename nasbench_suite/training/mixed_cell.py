@@ -88,7 +88,7 @@ class MixedCell(nn.Module):
         eps = operations[0].norm.eps
         y = F.batch_norm(y, None, None, scales, torch.zeros_like(scales), training=True, eps=eps)
         by_operation = y.view(len(y), len(operations), channels, *y.shape[2:])
-        parts = by_operation.split([len(of_choice) for of_choice in found], dim=1)
+        parts = torch.split(by_operation, [len(of_choice) for of_choice in found], dim=1)
         return [part.sum(1) if part.shape[1] else None for part in parts]
 
     def _widened(self, kernel: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """Speed of a supernet's training step on one thread of this machine's processor; `make bench` prints it.
 
 No assertion on time. The limit, written down before measuring: an edge of nats_topology has a convolution of
-one tap and one of three, 4 C^2 multiply-adds for every place and input. At width 8 and length 40 a batch of 64
-is 27.5 million of them over three stages, 165 MFLOP with the backward pass, 3.3 ms at the 50 GFLOP/s that
+one tap and one of three, 4 C^2 multiply-adds for every place and input. At width 8 and length 40 a batch of
+64 is 27.5 million of them over three stages, 165 MFLOP with the backward pass, 3.3 ms at the 50 GFLOP/s that
 small matrix products reach on a core here. What else a step does is to read and write about 20 tensors of up
 to 80 KB an edge and stage, which stay in the cache, in about 700 calls of PyTorch at 5 to 40 microseconds
 each: these calls are what a mixed cell saves.
