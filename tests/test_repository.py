@@ -13,7 +13,7 @@ import nasbench_suite
 from nasbench_suite.cards import datasheets, strategy_cards
 from nasbench_suite.cli.app import app
 from nasbench_suite.content import CONTENT_FOLDERS
-from nasbench_suite.leaderboards.render import board_figures, markdown_page
+from nasbench_suite.leaderboards.render import markdown_page, page_figures
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import space_names
@@ -166,8 +166,9 @@ PLAYED = sorted(name for name, folder in leaderboard_folders().items() if (folde
 
 
 def test_every_board_was_played_whose_tables_can_be_had():
-    # NAS-Bench-101's file is too large to come with anything: its board is for those who have it.
-    assert sorted(set(leaderboard_folders()) - set(PLAYED)) == ["bananas-table1"]
+    # NAS-Bench-101's file is too large to come with anything: its board is for those who have it. The other
+    # two wait for the table of nats_topology/mnist1d, which is not finished.
+    assert sorted(set(leaderboard_folders()) - set(PLAYED)) == ["bananas-table1", "mnist1d", "weight-sharing"]
 
 
 @pytest.mark.parametrize("name", PLAYED)
@@ -176,7 +177,7 @@ def test_pages_of_a_board_are_those_of_its_results(name):
     board = load_board(folder / "results.h5")
     assert board.rules == read_rules(folder)
     assert (folder / "board.md").read_text(encoding="utf-8") == markdown_page(board, name)
-    assert {path.name for path in (folder / "figures").iterdir()} == set(board_figures(board))
+    assert {path.name for path in (folder / "figures").iterdir()} == set(page_figures(board))
 
 
 def test_no_tracked_file_is_over_eight_megabytes():

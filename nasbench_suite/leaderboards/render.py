@@ -51,7 +51,7 @@ def write_pages(board: Board, folder: Path, name: str) -> list[Path]:
     name
         The leaderboard's folder name, for the command that makes the board again.
     """
-    figures = _figures(board)
+    figures = page_figures(board)
     written = []
     for file, content in figures.items():
         write_whole(folder / "figures" / file, content)
@@ -67,7 +67,8 @@ def _figure_names(board: Board) -> list[str]:
     return figure_names(board) + ([OPERATIONS_FIGURE] if board.supernets else [])
 
 
-def _figures(board: Board) -> dict[str, bytes]:
+def page_figures(board: Board) -> dict[str, bytes]:
+    """Return all figures of a board's pages as SVG, by file name."""
     figures = board_figures(board)
     if board.supernets:
         figures[OPERATIONS_FIGURE] = svg(operations_figure(board), OPERATIONS_FIGURE)
