@@ -6,23 +6,21 @@ Algorithm 1 and equations (5) to (8).
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  # its usual name
 from torch import Tensor
 
-from nasbench_suite.spaces import Genes
-from nasbench_suite.strategies.supernet_search import Batch, SupernetSearch
+from nasbench_suite.strategies.alpha_search import AlphaSearch
+from nasbench_suite.strategies.supernet_search import Batch
 from nasbench_suite.training.choices import Gate, mixed_gates
 
 _INITIAL_SCALE = 1e-3
 
 
-class Darts(SupernetSearch):
-    """Steps on the architecture's parameters and on the weights take turns.
+class Darts(AlphaSearch):
+    """Steps on alpha and on the weights take turns; the weights of a gate are the softmax of its alpha.
 
-    The architecture's parameters, alpha, are `[n_genes, operations]`, minus infinity where a gene has fewer
-    operations; a gate's weights are their softmax.
+    As NAS-Bench-201's authors do, the operation with the largest weight is derived, be it `none`.
     """
 
     name = "darts"
@@ -43,20 +41,7 @@ class Darts(SupernetSearch):
     def prepare(self) -> None:
         """Draw alpha and make its optimiser."""
         super().prepare()
-        cardinalities = self.space.cardinalities
-        exists = torch.arange(max(cardinalities)) < torch.tensor(cardinalities)[:, None]
-        self.exists = exists.to(self.device)
-        self.alpha = (_INITIAL_SCALE * torch.randn(exists.shape)).to(self.device).requires_grad_()
-        self.alpha_optimizer = torch.optim.Adam(
-            [self.alpha],
-            lr=self.alpha_learning_rate,
-            betas=(self.alpha_beta1, 0.999),
-            weight_decay=self.alpha_weight_decay,
-        )
-
-    def probabilities(self) -> Tensor:
-        """Return the softmax of alpha over each gene's operations, `[n_genes, operations]`."""
-        return self.alpha.masked_fill(~self.exists, -torch.inf).softmax(1)
+        self.draw_alpha(_INITIAL_SCALE, (self.alpha_beta1, 0.999), self.alpha_weight_decay)
 
     def gates(self, *, learn: bool) -> list[Gate]:
         """Return the gates of a step, with a gradient where alpha is to learn."""
@@ -137,11 +122,3 @@ class Darts(SupernetSearch):
     def _reset(self, weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
         for weight, value in zip(weights, values, strict=True):
             weight.copy_(value)
-
-    def choice_weights(self) -> Tensor:
-        """Return the softmax of alpha."""
-        return self.probabilities()
-
-    def derive(self) -> Genes:
-        """Return the operation with the largest weight of every gene, as NAS-Bench-201's authors do."""
-        return self.probabilities().argmax(1).cpu().numpy().astype(np.uint8)

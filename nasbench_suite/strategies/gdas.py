@@ -53,7 +53,7 @@ class Gdas(Darts):
         The softmax of (log-probability + Gumbel noise) / temperature; its largest entry is a draw from the
         softmax of alpha.
         """
-        logs = self.alpha.masked_fill(~self.exists, -torch.inf).log_softmax(1)
+        logs = self.masked_alpha().log_softmax(1)
         noise = torch.from_numpy(self.rng.gumbel(size=tuple(logs.shape))).to(logs)
         return ((logs + noise) / self.temperature()).softmax(1)
 

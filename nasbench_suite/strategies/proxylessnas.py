@@ -14,8 +14,9 @@ import torch.nn.functional as F  # noqa: N812  # its usual name
 from torch import Tensor
 
 from nasbench_suite.spaces import Genes
+from nasbench_suite.strategies.alpha_search import AlphaSearch
 from nasbench_suite.strategies.cost_loss import add_linear, mul_log
-from nasbench_suite.strategies.supernet_search import Batch, SupernetSearch
+from nasbench_suite.strategies.supernet_search import Batch
 from nasbench_suite.training.choices import Gate, sampled_gates
 from nasbench_suite.training.layer_costs import Kind, LayerCosts, layer_costs
 
@@ -23,16 +24,14 @@ _UNITS_PER_COST = 1e6
 """Costs are given in millions; their logarithms are those of single multiply-adds or parameters."""
 
 
-class ProxylessNas(SupernetSearch):
+class ProxylessNas(AlphaSearch):
     """Weights learn on paths drawn by their probabilities; alpha learns every few steps, after a warm-up.
 
-    The architecture's parameters, alpha, are `[n_genes, operations]`; a path's probability is their softmax
-    over the operations that its gene has.
+    A path's probability is the softmax of alpha over the operations that its gene has; the most likely ones
+    are derived (section 3.2).
 
     Attributes
     ----------
-    alpha, exists
-        The parameters, and which of them stand for an operation.
     costs, reference_cost
         What architectures cost, and what they are held against, in millions; None and 0 without `cost`.
     baseline
@@ -71,16 +70,7 @@ class ProxylessNas(SupernetSearch):
     def prepare(self) -> None:
         """Draw alpha, make its optimiser and count what operations cost."""
         super().prepare()
-        cardinalities = self.space.cardinalities
-        exists = torch.arange(max(cardinalities)) < torch.tensor(cardinalities)[:, None]
-        self.exists = exists.to(self.device)
-        self.alpha = (self.alpha_scale * torch.randn(exists.shape)).to(self.device).requires_grad_()
-        self.alpha_optimizer = torch.optim.Adam(
-            [self.alpha],
-            lr=self.alpha_learning_rate,
-            betas=(self.alpha_beta1, self.alpha_beta2),
-            weight_decay=self.alpha_weight_decay,
-        )
+        self.draw_alpha(self.alpha_scale, (self.alpha_beta1, self.alpha_beta2), self.alpha_weight_decay)
         self.weight_steps = 0
         self.baseline: float | None = None
         self.costs: LayerCosts | None = None
@@ -138,10 +128,6 @@ class ProxylessNas(SupernetSearch):
 
     # -- probabilities and draws -------------------------------------------------------------------------
 
-    def probabilities(self, among: Tensor | None = None) -> Tensor:
-        """Return the softmax of alpha over each gene's operations, or over those of a mask."""
-        return self.alpha.masked_fill(~(self.exists if among is None else among), -torch.inf).softmax(1)
-
     def _keys(self, among: Tensor) -> Tensor:
         """Return alpha with Gumbel noise: the order of these is that of draws without replacement."""
         uniform = self.uniform(*among.shape).to(self.alpha.dtype).clamp(min=torch.finfo(torch.float32).tiny)
@@ -183,7 +169,7 @@ class ProxylessNas(SupernetSearch):
             The one path of each gene whose gate is open, `[n_genes]`.
         """
         inputs, labels = batch
-        probabilities = self.probabilities(taken)
+        probabilities = self.masked_alpha(taken).softmax(1)
         gates = F.one_hot(active, taken.shape[1]).to(inputs.dtype).requires_grad_()
         logits = self.supernet(inputs, binary_gates(gates, taken))
         loss = self.with_cost(F.cross_entropy(logits, labels), probabilities)
@@ -227,7 +213,7 @@ class ProxylessNas(SupernetSearch):
 
     def policy_gradient(self, rows: Genes, advantages: Tensor) -> Tensor:
         """Return the gradient of minus the mean of advantage times log-probability of the rows."""
-        log_p = self.alpha.masked_fill(~self.exists, -torch.inf).log_softmax(1)
+        log_p = self.masked_alpha().log_softmax(1)
         places = torch.from_numpy(rows.astype(np.int64)).to(self.device)
         of_rows = log_p[torch.arange(len(log_p), device=self.device), places].sum(1)
         return torch.autograd.grad(-(advantages * of_rows).mean(), self.alpha)[0]
@@ -247,14 +233,6 @@ class ProxylessNas(SupernetSearch):
             return sampled_gates(self.draw(1)[0])
         taken = self.drawn_pairs() if self.update == "two" else self.exists
         return binary_gates(F.one_hot(self.drawn(taken), taken.shape[1]).float(), taken)
-
-    def choice_weights(self) -> Tensor:
-        """Return the probabilities of all paths."""
-        return self.probabilities()
-
-    def derive(self) -> Genes:
-        """Return the most likely operation of every gene, section 3.2."""
-        return self.probabilities().argmax(1).cpu().numpy().astype(np.uint8)
 
 
 def binary_gates(gates: Tensor, taken: Tensor) -> list[Gate]:

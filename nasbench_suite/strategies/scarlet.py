@@ -132,13 +132,10 @@ class Scarlet(SupernetSearch):
 
     def accuracies(self, rows: Genes) -> NDArray[np.float64]:
         """Return accuracies on validation inputs with the shared weights, `[n]`; each row is judged once."""
-        chosen = self.data.valid[: self.judged_inputs or None]
-        batches = [self.data.batch(part) for part in torch.split(chosen, _JUDGED_AT_ONCE)]
-        sizes = [len(labels) for _, labels in batches]
-        for row in rows:
-            if row.tobytes() not in self.known:
-                parts = [self.inherited_accuracy(row, batch) for batch in batches]
-                self.known[row.tobytes()] = float(np.average(parts, weights=sizes))
+        new = [row for row in rows if row.tobytes() not in self.known]
+        batches = self.judging_batches(self.judged_inputs, _JUDGED_AT_ONCE)
+        found = self.inherited_accuracies(new, batches)
+        self.known.update(zip((row.tobytes() for row in new), found.tolist(), strict=True))
         return np.array([self.known[row.tobytes()] for row in rows])
 
     def children(self) -> Genes:

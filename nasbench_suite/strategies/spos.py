@@ -6,7 +6,7 @@ Architecture Search" (ICML 2021), section 3.
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,23 +160,13 @@ class Spos(Rsps):
 
     def generation(self) -> None:
         """Judge the architectures that wait, and breed the next ones from the best so far."""
-        batches = self.judged_batches()
-        for row in self.waiting:
-            self.judged[key(row)] = self.judge(row, batches)
+        batches = self.judging_batches(self.judged_inputs, self.judged_batch)
+        found = self.inherited_accuracies(self.waiting, batches)
+        self.judged.update(zip(map(key, self.waiting), found.tolist(), strict=True))
         ranked = sorted(self.judged, key=self.judged.__getitem__, reverse=True)
         parents = np.array(ranked[: self.parents], dtype=np.uint8)
         self.chosen = parents[0]
         self.waiting = self.bred(parents)
-
-    def judged_batches(self) -> list[Batch]:
-        """Return the inputs of a judgement, the same in every one, in batches of about equal size."""
-        inputs: Tensor = self.data.valid[: self.judged_inputs or None]
-        return [self.data.batch(part) for part in inputs.tensor_split(-(-len(inputs) // self.judged_batch))]
-
-    def judge(self, row: Genes, batches: Sequence[Batch]) -> float:
-        """Return the share of the inputs that an architecture classifies rightly with inherited weights."""
-        sizes = [len(labels) for _, labels in batches]
-        return float(np.average([self.inherited_accuracy(row, batch) for batch in batches], weights=sizes))
 
     def bred(self, parents: Genes) -> list[Genes]:
         """Return the next generation: half by crossover, half by mutation, random ones where these run out.

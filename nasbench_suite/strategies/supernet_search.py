@@ -8,7 +8,7 @@ one thread) and proposes the architecture that it would end with now; the table'
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -32,7 +32,7 @@ RANKED = 200
 RANKED_INPUTS = 1000
 """Validation inputs that each of them is judged by."""
 _RANKED_SEED = 0
-_JUDGED_AT_ONCE = 500
+_RANKED_AT_ONCE = 500
 
 Batch = tuple[Tensor, Tensor]
 
@@ -249,6 +249,18 @@ class SupernetSearch(SingleRunStrategy):
         """Return `accuracy` with the weights that an architecture inherits; override where these differ."""
         return self.accuracy(row, batch)
 
+    def judging_batches(self, inputs: int, at_once: int) -> list[Batch]:
+        """Return the first `inputs` validation inputs, all for 0, in batches of about equal size."""
+        chosen = self.data.valid[: inputs or None]
+        return [self.data.batch(part) for part in chosen.tensor_split(-(-len(chosen) // at_once))]
+
+    def inherited_accuracies(self, rows: Iterable[Genes], batches: Sequence[Batch]) -> NDArray[np.float64]:
+        """Return the share of all inputs of some batches that each row classifies rightly, `[n]`."""
+        sizes = np.array([len(labels) for _, labels in batches])
+        parts = [[self.inherited_accuracy(row, batch) for batch in batches] for row in rows]
+        found: NDArray[np.float64] = np.array(parts).reshape(-1, len(batches)) @ (sizes / sizes.sum())
+        return found
+
     def require_finite(self, losses: list[Tensor]) -> None:
         """End the run if a loss of the epoch was no number.
 
@@ -279,9 +291,11 @@ class SupernetSearch(SingleRunStrategy):
         operations]`; `step_bytes`, see `step_memory`.
         """
         genes = self.space.sample(np.random.default_rng(_RANKED_SEED), RANKED)
+        with self._computing():
+            judged = self.inherited_accuracies(genes, self.judging_batches(RANKED_INPUTS, _RANKED_AT_ONCE))
         found: dict[str, NDArray[Any]] = {
             "supernet_genes": genes,
-            "supernet_accuracy": self._judged(genes),
+            "supernet_accuracy": judged,
             "step_bytes": np.array(self._step_bytes, dtype=np.int64),
         }
         if self._choice_weights:
@@ -289,15 +303,3 @@ class SupernetSearch(SingleRunStrategy):
             kept[: len(self._choice_weights)] = self._choice_weights
             found["choice_weights"] = kept
         return found
-
-    def _judged(self, genes: Genes) -> NDArray[np.float64]:
-        chosen = self.data.valid[:RANKED_INPUTS]
-        batches = [self.data.batch(part) for part in torch.split(chosen, _JUDGED_AT_ONCE)]
-        sizes = np.array([len(labels) for _, labels in batches])
-        with self._computing():
-            return np.array(
-                [
-                    np.average([self.inherited_accuracy(row, batch) for batch in batches], weights=sizes)
-                    for row in genes
-                ]
-            )

@@ -145,8 +145,8 @@ def test_known_architectures_are_drawn_again_and_no_longer_than_allowed():
 
 @pytest.mark.parametrize(("inputs", "sizes"), [(0, [22, 21, 21]), (40, [20, 20])])
 def test_a_judgement_is_the_share_of_the_validation_inputs_that_are_right(inputs, sizes):
-    search = one(judged_inputs=inputs, judged_batch=25)
-    batches = search.judged_batches()
+    search = one()
+    batches = search.judging_batches(inputs, 25)
     assert [len(labels) for _, labels in batches] == sizes
     used = search.data.valid[: inputs or 64]
     assert torch.equal(torch.cat([x for x, _ in batches]), search.data.batch(used)[0])
@@ -155,7 +155,7 @@ def test_a_judgement_is_the_share_of_the_validation_inputs_that_are_right(inputs
         with torch.no_grad():
             logits = search.supernet(x, sampled_gates(row)).numpy()
         right += sum(int(of[label] == max(of)) for of, label in zip(logits, labels, strict=True))
-    assert search.judge(row, batches) == pytest.approx(right / len(used))
+    assert search.inherited_accuracies([row], batches)[0] == pytest.approx(right / len(used))
 
 
 def test_evolution_finds_better_architectures_than_as_many_random_ones(monkeypatch):

@@ -1,0 +1,58 @@
+"""What strategies have in common whose architecture is one real parameter for every operation: alpha."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasbench_suite.spaces import Genes
+from nasbench_suite.strategies.supernet_search import SupernetSearch
+
+
+class AlphaSearch(SupernetSearch):
+    """A search over the softmax of alpha, which learns with Adam.
+
+    Attributes
+    ----------
+    alpha
+        The parameters, `[n_genes, operations]`.
+    exists
+        Which of them stand for an operation, a mask `[n_genes, operations]`: genes may have fewer.
+    alpha_optimizer
+        What trains them.
+    """
+
+    alpha_learning_rate: float
+
+    def draw_alpha(self, scale: float, betas: tuple[float, float], weight_decay: float) -> None:
+        """Draw alpha from a normal distribution of that deviation, and make its optimiser.
+
+        Parameters
+        ----------
+        scale
+            Deviation of the initial parameters.
+        betas, weight_decay
+            Adam's.
+        """
+        cardinalities = self.space.cardinalities
+        exists = torch.arange(max(cardinalities)) < torch.tensor(cardinalities)[:, None]
+        self.exists = exists.to(self.device)
+        self.alpha = (scale * torch.randn(exists.shape)).to(self.device).requires_grad_()
+        self.alpha_optimizer = torch.optim.Adam(
+            [self.alpha], lr=self.alpha_learning_rate, betas=betas, weight_decay=weight_decay
+        )
+
+    def masked_alpha(self, among: Tensor | None = None) -> Tensor:
+        """Return alpha, minus infinity where there is no operation, or where a mask has none."""
+        return self.alpha.masked_fill(~(self.exists if among is None else among), -torch.inf)
+
+    def probabilities(self) -> Tensor:
+        """Return the softmax of alpha over each gene's operations, `[n_genes, operations]`."""
+        return self.masked_alpha().softmax(1)
+
+    def choice_weights(self) -> Tensor:
+        """Return the probabilities."""
+        return self.probabilities()
+
+    def derive(self) -> Genes:
+        """Return the operation with the largest probability of every gene, uint8 `[n_genes]`."""
+        return self.probabilities().argmax(1).cpu().numpy().astype(np.uint8)
