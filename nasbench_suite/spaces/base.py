@@ -1,9 +1,13 @@
 """What every search space can do: draw, change, compare, read and write architectures, many at a time."""
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from nasbench_suite.spaces.cell_graphs import CellGraphs
 
 Genes = NDArray[np.uint8]
 """Architectures, one a row: uint8 `[n, n_genes]`; gene `i` takes values `0..cardinalities[i]-1`."""
@@ -86,6 +90,23 @@ class SearchSpace(ABC):
     @abstractmethod
     def key(self, genes: Genes) -> NDArray[np.uint64]:
         """Return a number per row, uint64 `[n]`, equal for two rows exactly when they are isomorphic."""
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether architectures are graphs of their own, and not mere chains of choices."""
+        return type(self).graphs is not SearchSpace.graphs
+
+    def graphs(self, genes: Genes) -> "list[CellGraphs]":
+        """Return every row as a graph of operations for each of its cells; as a chain where it has no cell.
+
+        What reaches no output is left out, and an operation that passes nothing on.
+        """
+        from nasbench_suite.spaces.cell_graphs import chains
+
+        names = [
+            [f"{gene}:{value}" for value in range(limit)] for gene, limit in enumerate(self.cardinalities)
+        ]
+        return [chains(names, genes)]
 
     @abstractmethod
     def parse(self, text: str) -> Genes:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nasbench_suite.errors import UnknownNameError
 from nasbench_suite.spaces.base import Codes, Genes, SearchSpace
+from nasbench_suite.spaces.cell_graphs import CellGraphs, graphs_of_nodes
 from nasbench_suite.spaces.darts_numbering import PREDECESSORS, distinct_cells, renumber, structures
 from nasbench_suite.spaces.gene_range import GeneRange
 from nasbench_suite.spaces.genotype import Edge, misread, read_genotype, write_genotype
@@ -108,7 +109,7 @@ class DartsCellSpace(SearchSpace):
 
     def _least_codes(self, cells: Genes) -> Codes:
         count, base, weights = self._numberings
-        structure = (cells[:, 2].astype(np.intp) * 6 + cells[:, 5]) * 10 + cells[:, 8]
+        structure = self._structure_of(cells)
         operations = cells[:, _OPERATION_GENES].astype(np.float64)
         widest = int(count[structure].max(initial=1))
         # Codes stay below 2^31, so that float64 holds them exactly, and its matrix product is the faster one.
@@ -172,6 +173,39 @@ class DartsCellSpace(SearchSpace):
     @cached_property
     def _moves(self) -> "_Moves":
         return _Moves()
+
+    # -- graphs ------------------------------------------------------------------------------------
+
+    def graphs(self, genes: Genes) -> list[CellGraphs]:
+        """Return the normal and the reduction cells, with a node for each of the eight edges.
+
+        Nodes 0 and 1 are the outputs of the cells before; the output reads all eight edges.
+        """
+        cells = self._range.checked(genes).reshape(-1, 2, _CELL_GENES)
+        structure = self._structure_of(cells)
+        return [
+            graphs_of_nodes(
+                OPERATIONS, 2, 4, self._edges[structure[:, cell]], cells[:, cell, _OPERATION_GENES]
+            )
+            for cell in (0, 1)
+        ]
+
+    @staticmethod
+    def _structure_of(cells: Genes) -> NDArray[np.intp]:
+        """Return the place in `structures()` of cells whose genes lie along the last axis."""
+        place: NDArray[np.intp] = (cells[..., 2].astype(np.intp) * 6 + cells[..., 5]) * 10 + cells[..., 8]
+        return place
+
+    @cached_property
+    def _edges(self) -> NDArray[np.bool_]:
+        """Who reads whom among two inputs, eight edges and the output, bool `[180, 11, 11]`."""
+        reads = np.zeros((180, 11, 11), dtype=bool)
+        reads[:, 2:10, 10] = True
+        for place, structure in enumerate(structures()):
+            sources = [source for pair in structure for source in pair]
+            for edge, source in enumerate(sources, start=2):
+                reads[place, source if source < 2 else [2 * source - 2, 2 * source - 1], edge] = True
+        return reads
 
     # -- text --------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from nasbench_suite.errors import ArchitectureError, UnknownNameError
 from nasbench_suite.spaces.base import Genes
 from nasbench_suite.spaces.categorical import CategoricalSpace
+from nasbench_suite.spaces.cell_graphs import CellGraphs, graphs_of_nodes
 
 LINK_PATTERNS = (
     (0, 0, 0, 0),
@@ -38,6 +39,17 @@ OPERATIONS = {
 _N_LAYERS = 4
 _PARSED = re.compile(r"[0-9]|[A-Za-z_]+")
 _IGNORED = re.compile(r"[\s,;:|()\[\]'\"]*")
+
+
+def _edges_of(links: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return who reads whom among input, layers and output: bool `[6, 6]`."""
+    edges = np.zeros((_N_LAYERS + 2, _N_LAYERS + 2), dtype=bool)
+    edges[links, np.arange(1, _N_LAYERS + 1)] = True
+    edges[1:-1, -1] = ~edges[1:-1, 1:-1].any(axis=1)
+    return edges
+
+
+_EDGES_OF_PATTERN = np.array([_edges_of(links) for links in LINK_PATTERNS])
 
 
 class GraphSpace(CategoricalSpace):
@@ -86,6 +98,10 @@ class GraphSpace(CategoricalSpace):
             f"architecture {self.format(row[None])[0]} has no layer but skip; space {self.name!r} asks for "
             "at least one other operation."
         )
+
+    def graphs(self, genes: Genes) -> list[CellGraphs]:
+        """Return every architecture as a tree of its layers; layers that no other reads are the output's."""
+        return [graphs_of_nodes(self.operations, 1, _N_LAYERS, _EDGES_OF_PATTERN[genes[:, 0]], genes[:, 1:])]
 
     def parse(self, text: str) -> Genes:
         """Read `0122:fc,gat,gcn,graph` or `Arch([0, 1, 2, 2], ['fc', 'gat', 'gcn', 'graph'])`."""

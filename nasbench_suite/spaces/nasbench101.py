@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from nasbench_suite.errors import ArchitectureError
 from nasbench_suite.spaces.base import Codes, Genes, NumberedSpace
+from nasbench_suite.spaces.cell_graphs import CellGraphs, graphs_of_nodes
 from nasbench_suite.spaces.gene_range import GeneRange
-from nasbench_suite.spaces.nasbench101_cell import Cell, cell_of_matrix, cell_of_text, edges_among
+from nasbench_suite.spaces.nasbench101_cell import OPERATIONS, Cell, cell_of_matrix, cell_of_text, edges_among
 from nasbench_suite.spaces.nasbench101_classes import (
     DIGITS,
     EDGES,
@@ -239,6 +240,13 @@ class NasBench101Space(NumberedSpace):
         neighbours[:, places, operations] = (neighbours[:, places, operations] + shift) % N_OPERATIONS
         unflipped = np.repeat(matrix[:, None], len(operations), axis=1)
         return neighbours, self._valid_matrix(np.concatenate([flipped, unflipped], axis=1))
+
+    def graphs(self, genes: Genes) -> list[CellGraphs]:
+        """Return every cell, pruned."""
+        genes = self._range.checked(genes)
+        edges = np.zeros((len(genes), VERTICES, VERTICES), dtype=bool)
+        edges[:, *np.triu_indices(VERTICES, 1)] = genes[:, :_BITS]
+        return [graphs_of_nodes(OPERATIONS, 1, INTERIOR, edges, genes[:, _BITS:])]
 
     # -- reading and writing -----------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nasbench_suite.errors import ArchitectureError, UnknownNameError
 from nasbench_suite.spaces.base import Codes, Genes
 from nasbench_suite.spaces.categorical import CategoricalSpace
+from nasbench_suite.spaces.cell_graphs import CellGraphs, graphs_of_edges
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """Operations in the benchmark's order."""
@@ -65,6 +66,10 @@ class NatsTopologySpace(CategoricalSpace):
         position = np.empty(self.n_codes, dtype=np.int64)
         position[self.code_of_index] = np.arange(self.n_codes)
         return position[self.encode(genes)]
+
+    def graphs(self, genes: Genes) -> list[CellGraphs]:
+        """Return every cell with a node for each edge whose operation is not `none`."""
+        return [graphs_of_edges(OPERATIONS, EDGES, genes)]
 
     def parse(self, text: str) -> Genes:
         """Read `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`, or an official index such as `11472`."""

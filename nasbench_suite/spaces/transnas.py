@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nasbench_suite.errors import ArchitectureError
 from nasbench_suite.spaces.base import Genes
 from nasbench_suite.spaces.categorical import CategoricalSpace
+from nasbench_suite.spaces.cell_graphs import CellGraphs, graphs_of_edges
 
 OPERATIONS = ("none", "skip_connect", "conv_1x1", "conv_3x3")
 """Operations of a cell, in the benchmark's order."""
@@ -45,6 +46,10 @@ class TransnasMicroSpace(CategoricalSpace):
 
     def _representatives(self) -> NDArray[np.int32]:
         return np.arange(self.n_codes, dtype=np.int32)
+
+    def graphs(self, genes: Genes) -> list[CellGraphs]:
+        """Return every cell with a node for each edge whose operation is not `none`."""
+        return [graphs_of_edges(OPERATIONS, EDGES, genes)]
 
     def parse(self, text: str) -> Genes:
         """Read a network code such as `64-41414-1_02_333`."""

@@ -24,7 +24,7 @@ def load(request: Request) -> TrainingData:
     NasbenchSuiteError
         When more than 1,797 are asked for.
     """
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]  # loads half of SciPy
+    from sklearn.datasets import load_digits  # loads half of SciPy
 
     bunch = load_digits()
     inputs = bunch.images[:, None].astype(np.uint8)

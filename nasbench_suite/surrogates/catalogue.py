@@ -1,0 +1,92 @@
+"""The estimators by name, and what turns genes into a fitted predictor."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.surrogates.encodings import ArchitectureEncoder
+from nasbench_suite.surrogates.regressor import Surrogate
+
+_CLASSES: Mapping[str, tuple[str, str]] = {
+    "gaussian_process": ("gaussian_process", "GaussianProcess"),
+    "gin": ("graph_network", "GraphNetwork"),
+    "mlp": ("mlp_ensemble", "MlpEnsemble"),
+    "nu_svr": ("nu_svr", "NuSupportVectors"),
+    "random_forest": ("random_forest", "RandomForest"),
+    "xgboost": ("boosted_trees", "BoostedTrees"),
+}
+"""Module and class of every estimator: loaded when asked for, since they load XGBoost or torch."""
+_READS_GENES = ("gin",)
+"""Estimators whose features are gene rows, and which know their space."""
+
+
+def surrogate_names() -> list[str]:
+    """Return the names that `get_surrogate` answers to."""
+    return sorted(_CLASSES)
+
+
+def get_surrogate(name: str) -> Callable[..., Surrogate]:
+    """Return the class of an estimator by name.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is none.
+    """
+    if name not in _CLASSES:
+        raise UnknownNameError("surrogate", name, _CLASSES)
+    module, cls = _CLASSES[name]
+    found: Callable[..., Surrogate] = getattr(import_module(f"nasbench_suite.surrogates.{module}"), cls)
+    return found
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """Return the hyperparameters of an estimator and their defaults; None where there is no default."""
+    parameters = inspect.signature(get_surrogate(name)).parameters
+    return {
+        key: None if p.default is inspect.Parameter.empty else p.default
+        for key, p in parameters.items()
+        if key != "space"
+    }
+
+
+def make_predictor(
+    space: str, name: str, *, encoding: str = "one_hot", longest_path: int = 3, **settings: Any
+) -> Pipeline:
+    """Return an unfitted predictor from genes `[n, n_genes]` to values: an encoder and an estimator.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    name
+        One of `surrogate_names()`.
+    encoding, longest_path
+        See `ArchitectureEncoder`; estimators that read graphs have gene rows instead.
+    settings
+        Hyperparameters of the estimator.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such estimator or hyperparameter.
+    NasbenchSuiteError
+        When an encoding is given to an estimator that reads graphs.
+    """
+    known = settings_of(name)
+    for key in settings:
+        if key not in known:
+            raise UnknownNameError(f"hyperparameter of surrogate {name}", key, known)
+    if name in _READS_GENES:
+        if encoding not in ("one_hot", "ordinal"):
+            raise NasbenchSuiteError(
+                f"surrogate {name} reads the graphs of architectures; leave out encoding={encoding}."
+            )
+        encoder = ArchitectureEncoder(space, "ordinal")
+        return Pipeline([("encoder", encoder), ("surrogate", get_surrogate(name)(space=space, **settings))])
+    encoder = ArchitectureEncoder(space, encoding, longest_path)
+    return Pipeline([("encoder", encoder), ("surrogate", get_surrogate(name)(**settings))])
