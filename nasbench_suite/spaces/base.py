@@ -150,5 +150,9 @@ class NumberedSpace(SearchSpace):
         """
 
     @abstractmethod
+    def decode(self, codes: Codes) -> Genes:
+        """Return the gene rows with the given numbers: uint8 `[n, n_genes]`."""
+
+    @abstractmethod
     def encode_one(self, genes: Genes) -> int:
         """Return the number of a batch of one, without array operations."""
