@@ -11,6 +11,10 @@ TRAINING = "training:"
 """What the name of a task begins with whose architectures are trained, not looked up."""
 
 
+SURROGATE = "surrogate:"
+"""What the name of a task begins with that a fitted model answers."""
+
+
 def task_names() -> list[str]:
     """Return every task `BENCHMARK/DATASET` that a datasheet describes or the user has imported."""
     return table_tasks()
@@ -19,7 +23,8 @@ def task_names() -> list[str]:
 def load_benchmark(task: str) -> Benchmark:
     """Return the benchmark of a task such as `graph/cora`; the same object until its table is replaced.
 
-    `training:` before the name of a task asks for one that trains architectures instead of looking them up.
+    `training:` before the name of a task asks for one that trains architectures instead of looking them up;
+    `surrogate:` before the name or folder of a surrogate for one that predicts.
 
     The first call for a table that a package ships, or that was built here, converts it to HDF5 under the
     user's data folder.
@@ -35,6 +40,8 @@ def load_benchmark(task: str) -> Benchmark:
     """
     if task.startswith(TRAINING):
         return _open_training(task, data_root())
+    if task.startswith(SURROGATE):
+        return _open_surrogate(task)
     path = table_path(task)
     if not is_current(path):
         open_table_task(task)  # converts it, or says that it has to be imported or built
@@ -51,3 +58,17 @@ def _open_training(task: str, data: Path) -> Benchmark:
     from nasbench_suite.training.benchmark import open_training  # loads torch, so only where it is asked for
 
     return open_training(task.removeprefix(TRAINING))
+
+
+def _open_surrogate(task: str) -> Benchmark:
+    from nasbench_suite.surrogates.card import MODEL, find_surrogate
+
+    name = task.removeprefix(SURROGATE)
+    return _open_fitted(name, stamp(find_surrogate(name) / MODEL))
+
+
+@lru_cache(maxsize=8)
+def _open_fitted(name: str, made: tuple[int, int] | None) -> Benchmark:
+    from nasbench_suite.surrogates.shipped import open_surrogate  # loads XGBoost or torch
+
+    return open_surrogate(name)

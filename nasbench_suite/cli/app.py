@@ -14,6 +14,7 @@ from nasbench_suite.cli import (
     check,
     download,
     export,
+    fit,
     import_,
     leaderboard,
     listing,
@@ -45,6 +46,7 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("import")(import_.import_)
 app.command("download")(download.download)
 app.command("export")(export.export)
+app.command("fit")(fit.fit)
 app.command("train")(train.train)
 app.command("build")(build.build)
 app.command("validate")(validate.validate)

@@ -9,6 +9,7 @@ from nasbench_suite.cli.output import Json, Quiet, complain, interruptible, prin
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space
+from nasbench_suite.surrogates.card import surrogate_folders
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.catalogue import is_ready
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
@@ -34,6 +35,7 @@ def check(as_json: bool = Json, quiet: bool = Quiet) -> None:
         **{f"strategy {name}": _check_strategy for name in strategy_cards()},
         **{f"datasheet {name}": _check_datasheet for name in datasheets()},
         **{f"table {name}": _check_table for name, ready in here.items() if ready},
+        **{f"surrogate {name}": _check_surrogate for name in surrogate_folders()},
         **{f"leaderboard {name}": _check_leaderboard for name in leaderboard_folders()},
     }
     problems: dict[str, str] = {}
@@ -90,6 +92,12 @@ def _check_table(task: str) -> None:
         raise NasbenchSuiteError(
             f"the file is the table of {table.description.task}; give it back its name, or import it again."
         )
+
+
+def _check_surrogate(name: str) -> None:
+    from nasbench_suite.surrogates.shipped import verified_model  # loads XGBoost or torch, so not for --help
+
+    verified_model(surrogate_folders()[name])
 
 
 def _check_leaderboard(name: str) -> None:

@@ -10,6 +10,7 @@ from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
+from nasbench_suite.surrogates.card import surrogate_card, surrogate_folders
 from nasbench_suite.tabular.catalogue import is_ready, read_any_table, table_path
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
 from nasbench_suite.tasks import task_names
@@ -21,13 +22,14 @@ class Kind(StrEnum):
     BENCHMARKS = "benchmarks"
     SPACES = "spaces"
     STRATEGIES = "strategies"
+    SURROGATES = "surrogates"
     LEADERBOARDS = "leaderboards"
 
 
 def list_names(
     kind: Kind | None = typer.Argument(None, help="Only these; all without it."), as_json: bool = Json
 ) -> None:
-    """List benchmarks, spaces, strategies and leaderboards.
+    """List benchmarks, spaces, strategies, surrogates and leaderboards.
 
     Examples
     --------
@@ -58,6 +60,8 @@ def _describe(kind: Kind) -> Mapping[str, str | dict[str, str]]:
             return {name: _space_title(name) for name in space_names()}
         case Kind.STRATEGIES:
             return {name: card.summary for name, card in strategy_cards().items()}
+        case Kind.SURROGATES:
+            return {name: surrogate_card(folder).title for name, folder in surrogate_folders().items()}
         case Kind.LEADERBOARDS:
             return {name: read_rules(folder).title for name, folder in leaderboard_folders().items()}
 

@@ -12,7 +12,7 @@ from nasbench_suite.spaces import Genes
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.export import ARCHITECTURE, RepeatChoice, as_records, table_columns
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
-from nasbench_suite.tasks import load_benchmark
+from nasbench_suite.tasks import SURROGATE, load_benchmark
 
 
 def query(
@@ -22,13 +22,15 @@ def query(
     repeat: str = typer.Option("mean", help="`mean`, `all`, or the number of one training (0, 1, ...)."),
     as_json: bool = Json,
 ) -> None:
-    """Print what a table says of architectures: all metrics, test results included.
+    """Print what a table or a surrogate says of architectures: all metrics, test results included.
 
     Examples
     --------
         nasbench-suite query graph/cora 0122:fc,gat,gcn,graph
 
         nasbench-suite query graph/proteins 0123:arma,sage,gcn,sage --json
+
+        nasbench-suite query surrogate:graph-cora-xgboost 0122:fc,gat,gcn,graph
     """
     benchmark = load_benchmark(task)
     genes = np.stack([benchmark.space.parse(text) for text in architectures])
@@ -37,8 +39,10 @@ def query(
         columns = _looked_up(benchmark, genes, epochs, choice)
     elif isinstance(benchmark, OperatorSumBenchmark):
         columns = _added_up(benchmark, genes, epochs, choice)
+    elif task.startswith(SURROGATE):
+        columns = _predicted(task, genes, epochs, choice)
     else:
-        raise NasbenchSuiteError(f"{task} is no table; ask it from Python.")
+        raise NasbenchSuiteError(f"{task} trains what it is asked; use nasbench-suite train.")
     columns[ARCHITECTURE] = benchmark.space.format(genes)  # as asked, if a row stands for a whole class
     if as_json:
         print_json(as_records(columns))
@@ -63,3 +67,14 @@ def _added_up(
         raise NasbenchSuiteError(f"{benchmark.id} has no results after epochs; leave out --epochs.")
     one = "mean" if repeat == "all" else repeat  # there is one
     return dict(benchmark.query(genes, repeat=one, info=list(benchmark.metrics)).info)
+
+
+def _predicted(task: str, genes: Genes, epochs: int | None, repeat: RepeatChoice) -> dict[str, Any]:
+    """Return predictions and their deviations, test results of full training among them."""
+    from nasbench_suite.surrogates.benchmark import SurrogateBenchmark  # loads scikit-learn
+
+    benchmark = load_benchmark(task)
+    assert isinstance(benchmark, SurrogateBenchmark)
+    if repeat != "mean":
+        raise NasbenchSuiteError(f"{task} predicts; ask it for the mean, whose deviation it says.")
+    return benchmark.predictions(genes, epochs=epochs)

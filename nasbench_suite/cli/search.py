@@ -1,7 +1,6 @@
 """`nasbench-suite search`: one strategy on one task."""
 
 import shutil
-import tomllib
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,8 +8,8 @@ import numpy as np
 import typer
 
 from nasbench_suite.benchmark import Benchmark
-from nasbench_suite.cards import Setting
 from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, print_json, print_table, progress
+from nasbench_suite.cli.settings import parse_settings
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.jobs import RepeatChoice, Search, in_folder, keep_runs, play_blocks
 from nasbench_suite.loop import Budget, Duplicates, Overshoot
@@ -59,7 +58,7 @@ def search(
         Budget(evaluations, seconds, cast(Overshoot, _one_of("--overshoot", overshoot, "finish", "discard"))),
         runs=runs,
         seed=seed,
-        settings=dict(_setting(text) for text in settings),
+        settings=parse_settings(settings),
         reward=reward,
         duplicates=cast(Duplicates, _one_of("--duplicates", duplicates, "count", "free")),
         repeat=_repeat(repeat),
@@ -168,15 +167,3 @@ def _repeat(text: str) -> RepeatChoice:
     if text.isdigit():
         return int(text)
     return cast(RepeatChoice, _one_of("--repeat", text, "mean", "random"))
-
-
-def _setting(text: str) -> tuple[str, Setting]:
-    """Read `key=value`; the value as TOML, or as text where it is none."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise NasbenchSuiteError(f"--set takes KEY=VALUE, not {text!r}.")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
-    return key.strip(), parsed

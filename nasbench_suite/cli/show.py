@@ -9,21 +9,22 @@ from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
+from nasbench_suite.surrogates.card import surrogate_card, surrogate_folders
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.catalogue import is_ready
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, built
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
-from nasbench_suite.tasks import load_benchmark, task_names
+from nasbench_suite.tasks import SURROGATE, load_benchmark, task_names
 
 
 def show(
-    name: str = typer.Argument(help="A strategy, benchmark, task, space or leaderboard."),
+    name: str = typer.Argument(help="A strategy, benchmark, task, space, surrogate or leaderboard."),
     figures: bool = typer.Option(
         False, "--figures", help="Of a task or benchmark: what its results tell of architectures and seeds."
     ),
     as_json: bool = Json,
 ) -> None:
-    """Show a strategy's card, a benchmark's datasheet, a task's table, a space or a leaderboard's rules.
+    """Show the card of a strategy or surrogate, a datasheet, a task's table, a space or a board's rules.
 
     Examples
     --------
@@ -46,14 +47,17 @@ def _facts(name: str) -> dict[str, Any]:
         return _strategy_facts(strategy_cards()[name])
     if name in datasheets():
         return _datasheet_facts(datasheets()[name])
-    if name in task_names():
+    if name in task_names() or name.startswith(SURROGATE):
         return _task_facts(name)
     if name in space_names():
         return _space_facts(name)
     if name in leaderboard_folders():
         return read_rules(leaderboard_folders()[name]).model_dump(exclude_none=True)
-    known = [*strategy_cards(), *datasheets(), *task_names(), *space_names(), *leaderboard_folders()]
-    raise UnknownNameError("strategy, benchmark, task, space or leaderboard called", name, known)
+    if name in surrogate_folders():
+        return surrogate_card(surrogate_folders()[name]).model_dump(exclude_none=True)
+    named = (strategy_cards(), datasheets(), task_names(), space_names(), leaderboard_folders())
+    known = [one for names in (*named, surrogate_folders()) for one in names]
+    raise UnknownNameError("strategy, benchmark, task, space, surrogate or leaderboard called", name, known)
 
 
 def _figures(name: str) -> dict[str, Any]:

@@ -16,9 +16,8 @@ from nasbench_suite.benchmark import Evaluations, Metric, Repeat, TestMetrics
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces import Genes, NumberedSpace, get_space
 from nasbench_suite.surrogates.model import SurrogateModel
+from nasbench_suite.tasks import SURROGATE
 
-SURROGATE = "surrogate:"
-"""What the name of a task begins with that a fitted model answers."""
 _REMEMBERED_CODES = 1_000_000
 """The largest numbered space whose answers are remembered."""
 _Values = NDArray[np.float64]
@@ -127,6 +126,28 @@ class SurrogateBenchmark:
         members = self._curves(genes)[:, :, self._column(test, None)]
         found = members.astype(np.float64).mean(axis=0)
         return TestMetrics(np.exp(found) if test.name in self.model.logarithmic else found)
+
+    def predictions(self, genes: Genes, *, epochs: int | None = None) -> dict[str, _Values]:
+        """Return all metrics by name, `[n]` each, and behind each its deviation, as `NAME_sd`.
+
+        Test results are of full training whatever `epochs` is. A metric that is predicted as its logarithm
+        has the deviation of that.
+
+        Raises
+        ------
+        ArchitectureError
+            When a row is no architecture of the space.
+        NasbenchSuiteError
+            When there is no such epoch.
+        """
+        curves, found = self._curves(genes), {}
+        for name, metric in self.metrics.items():
+            column = self._column(metric, None if metric.role == "test" else epochs)
+            members = curves[:, :, column].astype(np.float64)
+            logarithmic = name in self.model.logarithmic
+            found[name] = np.exp(members.mean(axis=0)) if logarithmic else members.mean(axis=0)
+            found[f"{'log_' * logarithmic}{name}_sd"] = self.model.deviation(members, column)
+        return found
 
     def identity(self, genes: Genes) -> NDArray[np.int64]:
         """Return a number per isomorphism class, `[n]`."""

@@ -162,7 +162,6 @@ def fit_surrogate(benchmark: TabularBenchmark, recipe: Recipe) -> tuple[Surrogat
                 "noise": len(held),
                 "test": len(judges),
                 "incomplete": samples.incomplete,
-                "seed": recipe.seed,
             },
             "components": len(predictors),
         },
