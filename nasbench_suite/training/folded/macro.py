@@ -42,10 +42,10 @@ class MacroWeights:
         )
         self.shapes = layer_shapes(skeleton)
         self.layers: list[list[LayerWeights]] = []
-        for layer, (inputs, outputs, _) in enumerate(self.shapes):
+        for layer, shape in enumerate(self.shapes):
             self.layers.append(
                 [
-                    layer_weights(folded, f"blocks.{layer}", gene, who, inputs, outputs)
+                    layer_weights(folded, f"blocks.{layer}", gene, who, shape)
                     for gene in range(len(OPERATIONS))
                     for who in members(genes[:, layer] == gene, device)
                 ]

@@ -33,12 +33,12 @@ class LayerWeights:
 
 
 def layer_weights(
-    folded: FoldedParameters, name: str, gene: int, who: Members, inputs: int, outputs: int
+    folded: FoldedParameters, name: str, gene: int, who: Members, shape: tuple[int, int, int]
 ) -> LayerWeights:
-    """Ask for the weights of an operation of some models in a layer."""
-    models = who.models.tolist()
+    """Ask for the weights of an operation of some models in a layer of such inputs, outputs and stride."""
+    models, (inputs, outputs, stride) = who.models.tolist(), shape
     if OPERATIONS[gene] not in BOTTLENECKS:
-        if inputs == outputs:
+        if inputs == outputs and stride == 1:
             return LayerWeights(who, [], 0)
         step = (
             folded.matrix(f"{name}.0.weight", models, outputs, inputs),

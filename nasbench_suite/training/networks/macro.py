@@ -28,10 +28,11 @@ BOTTLENECKS = {"mb3_3x3": (3, 3), "mb6_5x5": (6, 5)}
 class MacroNetwork(ChainNetwork):
     """Eight blocks in three stages.
 
-    Every stage halves the resolution and doubles the channels, from `width` to `8 * width`. Style `official`:
-    the stem is a 3x3 convolution, the head a 1x1 convolution to 1280 channels. Style `light`: the stem is a
-    1x1 convolution without ReLU, which of a single input channel would keep one sign or both by the chance
-    of the initial weights; the head only normalises.
+    Every stage halves the resolution. Style `official`: every stage doubles the channels too, from `width` to
+    `8 * width`; the stem is a 3x3 convolution, the head a 1x1 convolution to 1280 channels. Style `light`:
+    all layers have `width` channels, so that the first stage is as wide as the last; the stem is a 1x1
+    convolution without ReLU, which of a single input channel would keep one sign or both by the chance of
+    the initial weights; the head only normalises.
 
     Attributes
     ----------
@@ -65,10 +66,11 @@ class MacroNetwork(ChainNetwork):
 def layer_shapes(skeleton: Skeleton) -> list[tuple[int, int, int]]:
     """Return inputs, outputs and stride of every layer."""
     shapes, width = [], skeleton.width
+    growth = 2 if skeleton.style == "official" else 1
     for layers in STAGES:
-        shapes.append((width, 2 * width, 2))
-        shapes += [(2 * width, 2 * width, 1)] * (layers - 1)
-        width *= 2
+        shapes.append((width, growth * width, 2))
+        width *= growth
+        shapes += [(width, width, 1)] * (layers - 1)
     return shapes
 
 

@@ -8,7 +8,10 @@ from nasbench_suite import get_space
 from nasbench_suite.training.networks import Skeleton, build_network
 from nasbench_suite.training.operations import InvertedBottleneck
 
-SHAPES = [(3, 6, 2), (6, 6, 1), (6, 12, 2), *[(12, 12, 1)] * 2, (12, 24, 2), *[(24, 24, 1)] * 2]
+SHAPES = {
+    "official": [(3, 6, 2), (6, 6, 1), (6, 12, 2), *[(12, 12, 1)] * 2, (12, 24, 2), *[(24, 24, 1)] * 2],
+    "light": [(3, 3, stride) for stride in (2, 1, 2, 1, 1, 2, 1, 1)],
+}
 """Channels in and out and the stride of each layer with width 3."""
 
 
@@ -30,7 +33,7 @@ def test_a_network_is_what_it_is_by_hand(dims, style, text):
     x, hand = signals(dims, 2, 9), Hand(network, dims)
     expected = hand.conv_norm(x, "stem")
     expected = expected.clamp(min=0) if style == "official" else expected
-    for layer, (digit, shape) in enumerate(zip(text, SHAPES, strict=True)):
+    for layer, (digit, shape) in enumerate(zip(text, SHAPES[style], strict=True)):
         name, (inputs, outputs, stride) = f"blocks.{layer}", shape
         if digit != "0":
             expected = inverted(hand, expected, name, *shape, expansion={"1": 3, "2": 6}[digit])
