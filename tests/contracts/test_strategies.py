@@ -38,6 +38,8 @@ QUICK = {
     "alpha_interval": 1,
 }
 """Settings with which strategies that train a supernet do what they do in little time."""
+FEW_EPOCHS = {"bananas": {"epochs": 4, "layers": 2}, "npenas": {"epochs": 4, "layers": 1}}
+"""The same of those whose predictor is trained."""
 
 each_strategy = pytest.mark.parametrize("name", strategy_names())
 each_strategy_and_task = pytest.mark.parametrize(
@@ -72,9 +74,9 @@ def space_of(name):
 
 
 def for_training(name):
-    """Return what a strategy that trains a supernet is given besides."""
+    """Return what a strategy that trains a supernet or a predictor is given besides."""
     if name not in TRAINING:
-        return {}
+        return FEW_EPOCHS.get(name, {})
     own = strategy_cards()[name].hyperparameters
     return {"training": tiny_setting(), **{key: value for key, value in QUICK.items() if key in own}}
 
@@ -206,7 +208,7 @@ def test_a_minimised_metric_is_searched_like_its_negative(name, task):
 @each_strategy
 def test_runs_do_not_depend_on_the_number_of_workers(name, data_folder, pool, learnable, monkeypatch):
     monkeypatch.setattr(jobs, "BLOCK_RUNS", 3)
-    asked = {"evaluations": 40, "runs": 8, "seed": 2}
+    asked = {"evaluations": 40, "runs": 8, "seed": 2, "settings": FEW_EPOCHS.get(name, {})}
     if name in TRAINING:  # a batch of half the training inputs, an epoch of two steps
         quick = {key: value for key, value in QUICK.items() if key in strategy_cards()[name].hyperparameters}
         asked |= {"evaluations": 1, "runs": 2, "settings": {**quick, "epochs": 1, "batch": 2000}}
