@@ -9,8 +9,10 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help:            ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime  ## play the leaderboard over NAS-Bench-Graph's nine graphs (results/nas-bench-graph)
+demo: $(VENV)/.runtime  ## play two leaderboards (results/) and train what one of them picked
 	$(BIN)/nasbench-suite leaderboard run leaderboards/nas-bench-graph --out results/nas-bench-graph
+	$(BIN)/nasbench-suite leaderboard run leaderboards/mnist1d --out results/mnist1d
+	$(BIN)/nasbench-suite validate results/mnist1d --top 1 --seeds 2
 
 test: $(VENV)/.dev  ## the test suite, on two processes
 	$(BIN)/python -m pytest -n 2 -q

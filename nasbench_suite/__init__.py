@@ -17,9 +17,9 @@ if TYPE_CHECKING:
         Metric,
         TestMetrics,
     )
+    from nasbench_suite.clock import Budget
     from nasbench_suite.errors import ArchitectureError, NasbenchSuiteError
     from nasbench_suite.jobs import search
-    from nasbench_suite.loop import Budget
     from nasbench_suite.runs import Runs
     from nasbench_suite.spaces import SearchSpace, get_space
     from nasbench_suite.strategies import Proposals, SingleRunStrategy, Strategy, get_strategy
@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ArchitectureError": "errors",
     "Benchmark": "benchmark",
-    "Budget": "loop",
+    "Budget": "clock",
     "Evaluations": "benchmark",
     "Metric": "benchmark",
     "NasbenchSuiteError": "errors",

@@ -20,8 +20,9 @@ import numpy as np
 
 from nasbench_suite.benchmark import Benchmark, Repeat
 from nasbench_suite.cards import Setting
+from nasbench_suite.clock import Budget, Duplicates
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.loop import Budget, Duplicates, play
+from nasbench_suite.loop import play
 from nasbench_suite.runs import Runs
 from nasbench_suite.strategies.base import Strategy, resolve_hyperparameters
 from nasbench_suite.strategies.catalogue import (

@@ -4,54 +4,21 @@ Only this loop adds up time. A benchmark says what an evaluation costs, a strate
 two are kept apart in the record, and only simulated seconds count against a budget of seconds.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Benchmark, Evaluations, Repeat
+from nasbench_suite.clock import Budget, Duplicates, Meter, Paused
 from nasbench_suite.errors import ArchitectureError, NasbenchSuiteError
 from nasbench_suite.runs import Runs
+from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.base import Proposals, Strategy
 
-Overshoot = Literal["finish", "discard"]
-Duplicates = Literal["count", "free"]
-
-_PROPOSALS_PER_EVALUATION = 20
-_MOST_IDLE_PROPOSALS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """When a run ends: after a number of evaluations, or when its simulated clock has run out.
-
-    Attributes
-    ----------
-    evaluations
-        Number of evaluations, or None.
-    seconds
-        Simulated seconds, or None. Exactly one of the two is given.
-    overshoot
-        What happens to the evaluation that would exceed `seconds`: `finish` records it and ends the run
-        (NATS-Bench's code), `discard` ends the run without it (NAS-Bench-201's code).
-    """
-
-    evaluations: int | None = None
-    seconds: float | None = None
-    overshoot: Overshoot = "finish"
-
-    def __post_init__(self) -> None:
-        if (self.evaluations is None) == (self.seconds is None):
-            raise NasbenchSuiteError("a budget has either evaluations or seconds; give exactly one of them.")
-        if self.overshoot not in get_args(Overshoot):
-            raise NasbenchSuiteError(f"overshoot is 'finish' or 'discard', not {self.overshoot!r}.")
-        amount = self.evaluations if self.evaluations is not None else self.seconds
-        if not (amount is not None and 0 < amount < float("inf")):
-            raise NasbenchSuiteError(f"the budget is {amount}; it must be a positive number.")
-        if self.evaluations is not None and type(self.evaluations) is not int:
-            raise NasbenchSuiteError(f"the budget is {amount} evaluations; it must be a whole number.")
+_Values = NDArray[np.float64]
 
 
 def play(
@@ -88,13 +55,15 @@ def play(
             f"{benchmark.id} has no validation results, so nothing can be searched there."
         )
     record = _Record(strategy.runs, benchmark.space.n_genes, budget)
-    meter = _Meter(strategy.runs, budget, duplicates)
+    meter, paused = Meter(strategy.runs, budget, duplicates), Paused(strategy.runs)
     maximise = True
     while meter.active.any():
         proposals = strategy.ask()
         evaluations = _evaluate(strategy, benchmark, proposals, repeat)
         if not strategy.uses_results and evaluations.seconds is not None:
             evaluations = replace(evaluations, seconds=np.zeros(strategy.runs))  # scored for the record only
+        if strategy.resumes and evaluations.seconds is not None:
+            evaluations = paused.resumed(proposals, evaluations, benchmark)
         maximise = evaluations.maximise
         if budget.seconds is not None and evaluations.seconds is None:
             raise NasbenchSuiteError(
@@ -122,70 +91,41 @@ def _evaluate(strategy: Strategy, benchmark: Benchmark, proposals: Proposals, re
             f"strategy {name} proposed {len(proposals.genes)} architectures for {strategy.runs} runs; it "
             "must propose one per run."
         )
+
+    def ask(genes: Genes, epochs: int | None) -> Evaluations:
+        return benchmark.query(genes, epochs=epochs, repeat=repeat, info=strategy.reward.metrics)
+
     try:
-        return benchmark.query(
-            proposals.genes, epochs=proposals.epochs, repeat=repeat, info=strategy.reward.metrics
-        )
+        if not isinstance(proposals.epochs, np.ndarray):
+            return ask(proposals.genes, proposals.epochs)
+        parts = [(proposals.epochs == epochs, int(epochs)) for epochs in np.unique(proposals.epochs)]
+        return _together([(rows, ask(proposals.genes[rows], epochs)) for rows, epochs in parts])
     except ArchitectureError as problem:
         raise ArchitectureError(f"strategy {name} proposed an invalid architecture: {problem}") from problem
+
+
+def _together(parts: Sequence[tuple[NDArray[np.bool_], Evaluations]]) -> Evaluations:
+    """Return one batch of what was asked in parts, each with its places, bool `[runs]`."""
+
+    def joined(of: Callable[[Evaluations], NDArray[np.float64]]) -> NDArray[np.float64]:
+        values = np.full(len(parts[0][0]), np.nan)
+        for rows, found in parts:
+            values[rows] = of(found)
+        return values
+
+    first = parts[0][1]
+    return Evaluations(
+        valid=joined(lambda found: found.valid),
+        seconds=None if first.seconds is None else joined(lambda found: cast(_Values, found.seconds)),
+        info={name: joined(lambda found, name=name: found.info[name]) for name in first.info},  # type: ignore[misc]
+        maximise=first.maximise,
+    )
 
 
 def strategy_label(strategy: Strategy) -> str:
     """Return the name by which messages and records call a strategy."""
     cls = getattr(strategy, "single_run_class", type(strategy))
     return cls.name or cls.__name__
-
-
-class _Meter:
-    """Knows which runs still have budget."""
-
-    def __init__(self, runs: int, budget: Budget, duplicates: Duplicates):
-        self.active = np.ones(runs, dtype=bool)
-        self._budget = budget
-        self._evaluations = np.zeros(runs, dtype=np.int64)
-        self._seconds = np.zeros(runs)
-        self._idle = np.zeros(runs, dtype=np.int64)
-        self._proposals = 0
-        self._most_proposals = np.inf
-        if duplicates == "free" and budget.evaluations is not None:
-            self._most_proposals = _PROPOSALS_PER_EVALUATION * budget.evaluations
-
-    def spend(self, evaluations: Evaluations, fresh: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Charge one proposal per active run; return the runs whose proposal belongs in the record."""
-        budget = self._budget
-        kept = self.active.copy()
-        self._proposals += 1
-        if budget.seconds is not None:
-            assert evaluations.seconds is not None
-            cost = np.where(fresh, np.nan_to_num(evaluations.seconds, nan=0.0), 0.0)
-            after = self._seconds + cost
-            if budget.overshoot == "discard":
-                kept &= after <= budget.seconds
-            self._seconds = np.where(kept, after, self._seconds)
-            self.active = kept & (self._seconds < budget.seconds)
-            self._end_idle(cost)
-            return kept
-        self._evaluations += kept & fresh
-        self.active &= self._evaluations < (budget.evaluations or 0)
-        if self._proposals >= self._most_proposals:
-            self.active[:] = False
-        return kept
-
-    def end(self, reasons: Sequence[str] | None) -> None:
-        """End the runs that have ended of themselves."""
-        if reasons is not None:
-            self.active &= np.array([not reason for reason in reasons])
-
-    def _end_idle(self, cost: NDArray[np.float64]) -> None:
-        """End the runs that have long spent nothing: a converged strategy would go on for ever."""
-        self._idle = np.where(cost > 0, 0, self._idle + 1)
-        idle = self.active & (self._idle >= _MOST_IDLE_PROPOSALS)
-        if (idle & (self._seconds == 0)).any():
-            raise NasbenchSuiteError(
-                "evaluations cost no simulated time, so a budget in seconds never ends; give a number of "
-                "evaluations."
-            )
-        self.active &= ~idle
 
 
 class _Record:
@@ -198,7 +138,7 @@ class _Record:
         self._valid = np.full((capacity, runs), np.nan)
         self._seconds: NDArray[np.float64] | None = None
         self._search_seconds: NDArray[np.float64] | None = None
-        self._epochs = np.zeros(capacity, dtype=np.int32)
+        self._epochs = np.zeros((capacity, runs), dtype=np.int32)
         self._counted = np.zeros((capacity, runs), dtype=bool)
         self._keys = np.zeros((0, runs), dtype=np.int64)
         self._length = np.zeros(runs, dtype=np.int64)
@@ -216,7 +156,7 @@ class _Record:
         self._genes[step] = np.where(kept[:, None], proposals.genes, 0)
         self._valid[step] = np.where(kept, evaluations.valid, np.nan)
         self._counted[step] = kept & fresh
-        self._epochs[step] = proposals.epochs or 0
+        self._epochs[step] = 0 if proposals.epochs is None else proposals.epochs
         if evaluations.seconds is not None:
             if self._seconds is None:
                 self._seconds = np.full(self._valid.shape, np.nan)
@@ -238,7 +178,7 @@ class _Record:
             grown[: self._steps] = self._keys
             self._keys = grown
         same = (self._keys[: self._steps] == keys) & (
-            self._epochs[: self._steps, None] == (proposals.epochs or 0)
+            self._epochs[: self._steps] == (0 if proposals.epochs is None else proposals.epochs)
         )
         self._keys[self._steps] = keys
         if not self._steps:
@@ -275,7 +215,6 @@ class _Record:
         def run_first(array: NDArray[Any]) -> NDArray[Any]:
             return np.ascontiguousarray(np.swapaxes(array[:steps], 0, 1))
 
-        n_runs = len(self._length)
         return Runs(
             request=request,
             genes=run_first(self._genes),
@@ -284,7 +223,7 @@ class _Record:
             counted=run_first(self._counted),
             seconds=None if self._seconds is None else run_first(self._seconds),
             search_seconds=None if self._search_seconds is None else run_first(self._search_seconds),
-            epochs=run_first(np.broadcast_to(self._epochs[:, None], (len(self._epochs), n_runs))),
+            epochs=run_first(self._epochs),
             endings=None if not endings or not any(endings) else np.array([e.encode() for e in endings]),
             findings=dict(findings),
         )

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench_suite.clock import Budget
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.loop import Budget
 from nasbench_suite.runs import Runs
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tasks import load_benchmark

@@ -19,7 +19,7 @@ Seed = int | np.random.SeedSequence
 
 _RESERVED = frozenset({"name", "space", "runs", "seed", "reward", "rng", "hyperparameters"})
 """Names that cannot be hyperparameters, since they are parameters or attributes of every strategy."""
-_TRAITS = frozenset({"name", "uses_results", "trains", "ending", "billed_seconds"})
+_TRAITS = frozenset({"name", "uses_results", "resumes", "trains", "ending", "billed_seconds"})
 """What the contract itself declares with a default; no hyperparameters either."""
 
 
@@ -32,14 +32,14 @@ class Proposals:
     genes
         uint8 `[runs, n_genes]`.
     epochs
-        Training epochs asked for, the same for all runs; None for full training.
+        Training epochs asked for: the same for all runs, or int `[runs]`; None for full training.
     search_seconds
         Measured seconds that the strategy itself spent on each proposal, float64 `[runs]`; None if it
         does not bill its work.
     """
 
     genes: Genes
-    epochs: int | None = None
+    epochs: int | NDArray[np.integer] | None = None
     search_seconds: NDArray[np.float64] | None = None
 
 
@@ -74,6 +74,9 @@ class Strategy(ABC):
     uses_results: bool = True
     """Whether it learns from what `tell` brings. One that does not has its proposals scored for the record
     only: they cost nothing, and what it proposed last is what it found."""
+    resumes: bool = False
+    """Whether trainings are paused and go on: an architecture that a run has evaluated after fewer epochs
+    before then costs the difference."""
 
     def __init__(
         self,

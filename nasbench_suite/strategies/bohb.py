@@ -10,41 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.benchmark import Evaluations
-from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces.base import Genes
-from nasbench_suite.strategies.base import Proposals, Strategy
+from nasbench_suite.strategies.brackets import BracketSearch, Stage
 
 _SMALLEST_DENSITY = 1e-32
 """HpBandSter's floor under both densities before it divides them."""
 _MOST_REDRAWS = 100
 """How often an invalid candidate is drawn again; then the observed architecture it lies around is taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A step of successive halving.
-
-    Attributes
-    ----------
-    rung
-        Number of the budget, 0 for the smallest.
-    size
-        Evaluations at that budget.
-    """
-
-    rung: int
-    size: int
-
-
-def rung_epochs(min_epochs: int, max_epochs: int, eta: int) -> list[int]:
-    """Return the epochs of every budget, ascending: `max_epochs / eta^k`, floored, as far as `min_epochs`."""
-    epochs = []
-    divisor = 1
-    while min_epochs * divisor <= max_epochs:
-        epochs.append(max_epochs // divisor)
-        divisor *= eta
-    return epochs[::-1]
 
 
 def bracket_stages(bracket: int, rungs: int, eta: int) -> list[Stage]:
@@ -140,8 +112,8 @@ class _Observations:
         return np.take_along_axis(self._genes[:, :, : self.n], order[None], axis=2)
 
 
-class Bohb(Strategy):
-    """All runs go through the same stages, since their sizes do not depend on results.
+class Bohb(BracketSearch):
+    """Brackets filled from a model.
 
     A new architecture is drawn around a good one, `num_samples` times; the draw with the best ratio of the
     densities of good and bad architectures is proposed. Both rest on the largest budget that has enough
@@ -168,73 +140,20 @@ class Bohb(Strategy):
         NasbenchSuiteError
             When `min_epochs` exceeds `max_epochs`.
         """
-        self._epochs = self._epochs_of_rungs()
         self._min_points = max(self.min_points_in_model, self.space.n_genes + 1)
         self._cardinalities = np.array(self.space.cardinalities)
-        self._observations = [_Observations(self.space.n_genes, self.runs) for _ in self._epochs]
+        super().setup()
+        self._observations = [_Observations(self.space.n_genes, self.runs) for _ in self.epochs]
         self._model_rung = -1  # the largest budget with a model
         self._model: tuple[CategoricalKDE, CategoricalKDE] | None = None  # of that budget; None if outdated
-        self._bracket = 0
-        self._stages = bracket_stages(0, len(self._epochs), self.eta)
-        nobody = np.zeros((0, self.runs, self.space.n_genes), dtype=np.uint8)
-        self._begin_stage(nobody, nobody[:, :, 0] > 0)
 
-    def _epochs_of_rungs(self) -> list[int] | list[None]:
-        if not self.max_epochs:
-            return [None] * self.rungs
-        epochs = rung_epochs(max(self.min_epochs, 1), self.max_epochs, self.eta)
-        if not epochs:
-            raise NasbenchSuiteError(
-                f"min_epochs is {self.min_epochs}, but max_epochs is {self.max_epochs}; raise the latter."
-            )
-        return epochs
-
-    def ask(self) -> Proposals:
-        """Propose the next promoted architecture of the stage, or a new one where a run has none left."""
-        slot, epochs = len(self._told), self._epochs[self._stages[0].rung]
-        if slot >= len(self._promoted):
-            return Proposals(self._new(), epochs)
-        promoted = self._is_promoted[slot]
-        if promoted.all():
-            return Proposals(self._promoted[slot].copy(), epochs)
-        return Proposals(np.where(promoted[:, None], self._promoted[slot], self._new()), epochs)
-
-    def tell(self, proposals: Proposals, evaluations: Evaluations) -> None:
-        """Record the results; after the last of a stage promote the best."""
-        rewards = self.rewards(evaluations)
-        scores = np.where(np.isfinite(rewards), rewards, -np.inf)
-        self._told.append((proposals.genes.copy(), scores))
-        self._learn(self._stages[0].rung, proposals.genes, scores)
-        if len(self._told) == self._stages[0].size:
-            self._end_stage()
-
-    # -- brackets ----------------------------------------------------------------------------------
-
-    def _begin_stage(self, promoted: Genes, is_promoted: NDArray[np.bool_]) -> None:
-        """Begin a stage with the promoted, `[k, runs, n_genes]`, and which of them are there, `[k, runs]`."""
-        self._promoted, self._is_promoted = promoted, is_promoted
-        self._told: list[tuple[Genes, NDArray[np.float64]]] = []
-
-    def _end_stage(self) -> None:
-        """Promote to the next stage; after the last one begin the next bracket."""
-        genes = np.stack([genes for genes, _ in self._told])
-        scores = np.stack([scores for _, scores in self._told])
-        self._stages = self._stages[1:]
-        kept = self._stages[0].size if self._stages else 0
-        if not self._stages:
-            self._bracket += 1
-            self._stages = bracket_stages(self._bracket, len(self._epochs), self.eta)
-        # The promoted go on in the order of their first evaluation. Failed ones are never promoted, so a
-        # run may have fewer than the stage takes; new architectures fill its other places.
-        best = np.argsort(-scores, axis=0, kind="stable")[:kept]
-        alive = np.take_along_axis(scores, best, axis=0) > -np.inf
-        place = np.sort(np.where(alive, best, len(genes)), axis=0)
-        promoted = np.take_along_axis(genes, np.minimum(place, len(genes) - 1)[:, :, None], axis=0)
-        self._begin_stage(promoted, place < len(genes))
+    def stages_of(self, bracket: int, rungs: int) -> list[Stage]:
+        """Return the stages of a bracket: HpBandSter's."""
+        return bracket_stages(bracket, rungs, self.eta)
 
     # -- the model ---------------------------------------------------------------------------------
 
-    def _learn(self, rung: int, genes: Genes, scores: NDArray[np.float64]) -> None:
+    def learn(self, rung: int, genes: Genes, scores: NDArray[np.float64]) -> None:
         """Keep results of budgets that may still get a model, those below the model's budget excepted."""
         if rung < self._model_rung:
             return
@@ -263,7 +182,7 @@ class Bohb(Strategy):
             )
         return self._model
 
-    def _new(self) -> Genes:
+    def new(self) -> Genes:
         """Return an architecture per run, from the model or at random: `[runs, n_genes]`."""
         if self._model_rung < 0:
             return self.space.sample(self.rng, self.runs)

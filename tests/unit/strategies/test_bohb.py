@@ -17,7 +17,8 @@ from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.loop import play
 from nasbench_suite.spaces.categorical import CategoricalSpace
 from nasbench_suite.strategies.base import Proposals
-from nasbench_suite.strategies.bohb import Bohb, CategoricalKDE, _most_promising, bracket_stages, rung_epochs
+from nasbench_suite.strategies.bohb import Bohb, CategoricalKDE, _most_promising, bracket_stages
+from nasbench_suite.strategies.brackets import rung_epochs
 from nasbench_suite.strategies.random_search import RandomSearch
 
 NATS = get_space("nats_topology")

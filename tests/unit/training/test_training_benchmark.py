@@ -13,9 +13,9 @@ import torch
 
 from nasbench_suite import Benchmark, NasbenchSuiteError, get_space, load_benchmark, search
 from nasbench_suite.benchmark import MissingResultWarning
+from nasbench_suite.clock import Budget
 from nasbench_suite.errors import UnknownNameError
 from nasbench_suite.jobs import Search
-from nasbench_suite.loop import Budget
 from nasbench_suite.tabular import Table, TableDescription, TabularBenchmark
 from nasbench_suite.training import kept
 from nasbench_suite.training.benchmark import TrainingBenchmark
