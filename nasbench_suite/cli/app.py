@@ -22,6 +22,7 @@ from nasbench_suite.cli import (
     reproduce,
     search,
     show,
+    study,
     train,
     transfer,
     validate,
@@ -47,6 +48,7 @@ app.command("import")(import_.import_)
 app.command("download")(download.download)
 app.command("export")(export.export)
 app.command("fit")(fit.fit)
+app.command("study")(study.study)
 app.command("train")(train.train)
 app.command("build")(build.build)
 app.command("validate")(validate.validate)

@@ -1,44 +1,18 @@
-"""The figures of a board, drawn with matplotlib as SVG.
+"""The figures of a board, drawn with matplotlib as SVG; the same board gives the same bytes."""
 
-The same board gives the same bytes: identifiers are salted by the file's name, no date is written, and
-text stays text.
-"""
+from collections.abc import Callable
+from typing import Any
 
-import io
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
-
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
+from nasbench_suite.drawing import MARKERS, colour, panels, svg
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.statistics import Curve
 
-Item = TypeVar("Item")
-
-COLOURS = (
-    "#7f7f7f",
-    "#0072b2",
-    "#56b4e9",
-    "#d55e00",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#882255",
-    "#332288",
-    "#117733",
-    "#999933",
-    "#000000",
-)
-"""Okabe and Ito's palette and some of Tol's: told apart with the common colour-vision deficiencies."""
-_MARKERS = "osD^vPX*<>hp"
-_COLUMNS = 3
-_PANEL_INCHES = (3.6, 2.5)
 _SMALLEST_REGRET = 1e-3
 """Percentage points below which a logarithmic axis does not go."""
 _LOWEST_BAND = 0.5
@@ -90,15 +64,15 @@ def _anytime(
     labels: tuple[str, str],
 ) -> Figure:
     """Draw one panel per task: a mean regret of the incumbent over the budget, with its band."""
-    figure, panels = _panels(len(board.columns))
-    for axes, task in zip(panels, board.columns, strict=False):
+    figure, shown = panels(len(board.columns))
+    for axes, task in zip(shown, board.columns, strict=False):
         for number, label in enumerate(board.labels):
             curve, grid = curve_of(task, label), grid_of(task)
             mean = np.maximum(100 * curve.mean, _SMALLEST_REGRET)
-            axes.plot(grid, mean, color=_colour(number), linewidth=1.4)
+            axes.plot(grid, mean, color=colour(number), linewidth=1.4)
             # A band that reaches zero, as with the first few runs to finish, must not stretch the axis.
             low = np.maximum(100 * curve.low, np.maximum(_LOWEST_BAND * mean, _SMALLEST_REGRET))
-            axes.fill_between(grid, low, 100 * curve.high, color=_colour(number), alpha=0.2, linewidth=0)
+            axes.fill_between(grid, low, 100 * curve.high, color=colour(number), alpha=0.2, linewidth=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
@@ -115,16 +89,16 @@ def _anytime(
 
 def _finals(board: Board) -> Figure:
     """Draw the final test regret of every strategy and task with its bootstrap interval."""
-    figure, panels = _panels(len(board.columns), height=0.28 * len(board.labels) + 0.9)
-    for axes, task in zip(panels, board.columns, strict=False):
+    figure, shown = panels(len(board.columns), height=0.28 * len(board.labels) + 0.9)
+    for axes, task in zip(shown, board.columns, strict=False):
         for number, label in enumerate(board.labels):
             regret = board.summaries[task][label].test_regret
             axes.errorbar(
                 100 * regret.mean,
                 -number,
                 xerr=_distances(regret.mean, regret.low, regret.high),
-                color=_colour(number),
-                marker=_MARKERS[number % len(_MARKERS)],
+                color=colour(number),
+                marker=MARKERS[number % len(MARKERS)],
                 markersize=5,
                 capsize=2,
             )
@@ -141,56 +115,17 @@ def _distances(mean: float, low: float, high: float) -> NDArray[np.float64] | No
     return None if np.isnan(low) else 100 * np.array([[mean - low], [high - mean]])
 
 
-def draw_panels(
-    items: Sequence[Item],
-    draw: Callable[[Axes, Item], None],
-    *,
-    size: tuple[float, float],
-    columns: int = _COLUMNS,
-) -> Figure:
-    """Return a figure with a panel for each item, of `size` (width, height) in inches, which `draw` fills."""
-    figure, panels = _panels(len(items), size[1], size[0], columns)
-    for axes, item in zip(panels, items, strict=True):
-        draw(axes, item)
-    return figure
-
-
-def _panels(
-    n: int, height: float = _PANEL_INCHES[1], width: float = _PANEL_INCHES[0], most_columns: int = _COLUMNS
-) -> tuple[Figure, list[Axes]]:
-    columns = min(most_columns, n)
-    rows = -(-n // columns)
-    size = (max(columns * width, 6.0), rows * height + 1.1)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[n:]:
-        axes.set_visible(False)
-    return figure, list(grid[:n])
-
-
 def _legend(figure: Figure, board: Board, *, lines: bool) -> None:
     handles = [
         Line2D(
             [],
             [],
-            color=_colour(number),
+            color=colour(number),
             linewidth=2 if lines else 0,
-            marker="" if lines else _MARKERS[number % len(_MARKERS)],
+            marker="" if lines else MARKERS[number % len(MARKERS)],
             label=label,
         )
         for number, label in enumerate(board.labels)
     ]
     columns = min(4, len(handles)) if len(board.columns) > 1 else 3
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
-
-
-def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
-
-
-def svg(figure: Figure, name: str) -> bytes:
-    """Return a figure as SVG; the same figure and file name give the same bytes."""
-    target = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(target, format="svg", metadata={"Date": None}, facecolor="white")
-    return target.getvalue()

@@ -9,8 +9,9 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from nasbench_suite.cards import Datasheet, datasheets, described_tasks
+from nasbench_suite.drawing import svg
 from nasbench_suite.leaderboards.board import Board
-from nasbench_suite.leaderboards.figures import board_figures, figure_names, svg
+from nasbench_suite.leaderboards.figures import board_figures, figure_names
 from nasbench_suite.leaderboards.published import compare, remarks
 from nasbench_suite.leaderboards.statistics import Estimate, Reached
 from nasbench_suite.leaderboards.supernet_page import (

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from nasbench_suite.drawing import COLOURS, draw_panels
 from nasbench_suite.leaderboards.board import Board
-from nasbench_suite.leaderboards.figures import COLOURS, draw_panels
 from nasbench_suite.leaderboards.supernets import Supernets
 from nasbench_suite.tasks import load_benchmark
 

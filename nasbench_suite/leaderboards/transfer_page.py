@@ -14,7 +14,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from nasbench_suite.leaderboards.figures import draw_panels, svg
+from nasbench_suite.drawing import draw_panels, svg
 from nasbench_suite.leaderboards.render import percent
 from nasbench_suite.leaderboards.transfer import Judged, Transfer, Transfers
 from nasbench_suite.storage import write_whole
