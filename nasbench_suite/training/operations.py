@@ -83,12 +83,13 @@ class ReluConvNorm(nn.Module):
 
     def __init__(self, dims: Dims, inputs: int, outputs: int, kernel: int, *, stride: int = 1):
         super().__init__()
+        self.relu = nn.ReLU()
         self.conv = conv(dims, inputs, outputs, kernel, stride=stride)
         self.norm = norm(dims, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `[n, outputs, ...]` for `[n, inputs, ...]`."""
-        return cast(Tensor, self.norm(self.conv(torch.relu(x))))
+        return cast(Tensor, self.norm(self.conv(self.relu(x))))
 
 
 class SeparableConv(nn.Module):
@@ -98,13 +99,14 @@ class SeparableConv(nn.Module):
         self, dims: Dims, inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1
     ):
         super().__init__()
+        self.relu = nn.ReLU()
         self.depthwise = conv(dims, inputs, inputs, kernel, stride=stride, groups=inputs, dilation=dilation)
         self.pointwise = conv(dims, inputs, outputs)
         self.norm = norm(dims, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `[n, outputs, ...]` for `[n, inputs, ...]`."""
-        return cast(Tensor, self.norm(self.pointwise(self.depthwise(torch.relu(x)))))
+        return cast(Tensor, self.norm(self.pointwise(self.depthwise(self.relu(x)))))
 
 
 class FactorizedReduction(nn.Module):
@@ -118,13 +120,14 @@ class FactorizedReduction(nn.Module):
     def __init__(self, dims: Dims, inputs: int, outputs: int):
         super().__init__()
         self.dims = dims
+        self.relu = nn.ReLU()
         self.even = conv(dims, inputs, outputs // 2, stride=2)
         self.odd = conv(dims, inputs, outputs - outputs // 2, stride=2)
         self.norm = norm(dims, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `[n, outputs, ...]` of half the size for `[n, inputs, ...]`."""
-        x = torch.relu(x)
+        x = self.relu(x)
         beside = nn.functional.pad(x, (0, 1) * self.dims)[:, :, 1:]
         if self.dims == 2:
             beside = beside[:, :, :, 1:]

@@ -190,8 +190,8 @@ class DartsNetwork(Network):
             self.smallest = 29  # 8 places after two reductions that round up
         self.classifier = nn.Linear(inputs[1], skeleton.classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits `[n, classes]` for `[n, inputs, ...]`."""
+    def features(self, x: Tensor) -> Tensor:
+        """Return what is averaged, `[n, channels, ...]`."""
         return self._both(x, auxiliary=False)[0]
 
     def with_auxiliary(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -204,19 +204,19 @@ class DartsNetwork(Network):
         """
         if self.auxiliary is None:
             raise NasbenchSuiteError("the network has no auxiliary head; build it with auxiliary=True.")
-        logits, second = self._both(x, auxiliary=True)
+        self.check(x)
+        last, second = self._both(x, auxiliary=True)
         assert second is not None
-        return logits, second
+        return self.classifier(global_average(last)), second
 
     def _both(self, x: Tensor, *, auxiliary: bool) -> tuple[Tensor, Tensor | None]:
-        self.check(x)
         second = None
         before_last = last = self.stem(x)
         for place, cell in enumerate(self.cells):
             before_last, last = last, cell(before_last, last, self.drop_path)
             if auxiliary and self.auxiliary is not None and place == self.second_reduction:
                 second = self.auxiliary(last)
-        return self.classifier(global_average(last)), second
+        return last, second
 
 
 def edges_of_genes(genes: Sequence[int]) -> list[Edge]:

@@ -17,7 +17,7 @@ from nasbench_suite.spaces import get_space
 from nasbench_suite.spaces.nasbench101_cell import OPERATIONS, cell_of_text, edges_among
 from nasbench_suite.training.networks.network import Network
 from nasbench_suite.training.networks.skeleton import Skeleton
-from nasbench_suite.training.operations import Dims, conv_norm_relu, global_average, max_pool
+from nasbench_suite.training.operations import Dims, conv_norm_relu, max_pool
 
 STACKS = 3
 """Stacks of cells; between two of them the resolution halves and the channels double."""
@@ -161,16 +161,15 @@ class Network101(Network):
         self.classifier = nn.Linear(widths[-1], skeleton.classes)
         self.apply(_initialize)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits `[n, classes]` for `[n, inputs, ...]`."""
-        self.check(x)
+    def features(self, x: Tensor) -> Tensor:
+        """Return what is averaged, `[n, channels, ...]`."""
         x = self.stem(x)
         for stack, cells in enumerate(self.stacks):
             if stack:
                 x = self.pool(x)
             for cell in cast(nn.ModuleList, cells):
                 x = cell(x)
-        return cast(Tensor, self.classifier(global_average(x)))
+        return x
 
 
 def _pruned(genes: Sequence[int]) -> tuple[list[Edge], list[str]]:

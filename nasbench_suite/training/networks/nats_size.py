@@ -7,7 +7,6 @@ Dong, Liu, Musial, Gabrys: "NATS-Bench" (TPAMI 2021), section 3.2, with the auth
 from collections.abc import Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from nasbench_suite.spaces.nats_size import N_LAYERS
@@ -20,7 +19,7 @@ from nasbench_suite.training.networks.nats_topology import (
 )
 from nasbench_suite.training.networks.network import Network
 from nasbench_suite.training.networks.skeleton import Skeleton
-from nasbench_suite.training.operations import Dims, ReluConvNorm, conv, global_average, norm
+from nasbench_suite.training.operations import Dims, ReluConvNorm, conv, norm
 
 CELL = ("nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "nor_conv_3x3", "nor_conv_3x3")
 """The operation on each of `EDGES`: the best cell of the topology space on CIFAR-100, number 9930."""
@@ -96,16 +95,15 @@ class SizeNetwork(Network):
         self.reductions = nn.ModuleList(
             between(dims, before[layer], widths[layer]) for layer in range(1, N_LAYERS, 2)
         )
-        self.norm = norm(dims, widths[-1])
+        self.norm, self.relu = norm(dims, widths[-1]), nn.ReLU()
         self.classifier = nn.Linear(widths[-1], skeleton.classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits `[n, classes]` for `[n, inputs, ...]`."""
-        self.check(x)
+    def features(self, x: Tensor) -> Tensor:
+        """Return what is averaged, `[n, channels, ...]`."""
         x = self.stem(x)
         for stage, cells in enumerate(self.stages):
             if stage:
                 x = self.reductions[stage - 1](x)
             for cell in cast(nn.ModuleList, cells):
                 x = cell(x)
-        return cast(Tensor, self.classifier(global_average(torch.relu(self.norm(x)))))
+        return cast(Tensor, self.relu(self.norm(x)))

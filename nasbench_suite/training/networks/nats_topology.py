@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from nasbench_suite.spaces.nats_topology import EDGES, OPERATIONS
@@ -19,7 +18,6 @@ from nasbench_suite.training.operations import (
     Zero,
     average_pool,
     conv,
-    global_average,
     norm,
 )
 
@@ -115,19 +113,18 @@ class TopologyNetwork(Network):
         )
         between = ResidualReduction if official else light_reduction
         self.reductions = nn.ModuleList(between(dims, *pair) for pair in pairwise(widths))
-        self.norm = norm(dims, widths[-1])
+        self.norm, self.relu = norm(dims, widths[-1]), nn.ReLU()
         self.classifier = nn.Linear(widths[-1], skeleton.classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits `[n, classes]` for `[n, inputs, ...]`."""
-        self.check(x)
+    def features(self, x: Tensor) -> Tensor:
+        """Return what is averaged, `[n, channels, ...]`."""
         x = self.stem(x)
         for stage, cells in enumerate(self.stages):
             if stage:
                 x = self.reductions[stage - 1](x)
             for cell in cast(nn.ModuleList, cells):
                 x = cell(x)
-        return cast(Tensor, self.classifier(global_average(torch.relu(self.norm(x)))))
+        return cast(Tensor, self.relu(self.norm(x)))
 
 
 def light_reduction(dims: Dims, inputs: int, outputs: int) -> nn.Module:

@@ -16,15 +16,27 @@ class Network(nn.Module):
     ----------
     skeleton
         What it was built with.
+    classifier
+        The linear layer behind the global average.
     smallest
         The least length, height and width that the network takes.
     """
 
     smallest: int = 1
+    classifier: nn.Linear
 
     def __init__(self, skeleton: Skeleton):
         super().__init__()
         self.skeleton = skeleton
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return what is averaged over all places before it is classified, `[n, channels, ...]`."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits `[n, classes]` for `[n, inputs, ...]`."""
+        self.check(x)
+        return cast(Tensor, self.classifier(global_average(self.features(x))))
 
     def check(self, x: Tensor) -> None:
         """Refuse what the network cannot classify.
@@ -54,19 +66,15 @@ class ChainNetwork(Network):
         A block per layer of the space.
     head
         What comes after them.
-    classifier
-        The linear layer behind the global average.
     """
 
     stem: nn.Module
     blocks: nn.ModuleList
     head: nn.Module
-    classifier: nn.Linear
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits `[n, classes]` for `[n, inputs, ...]`."""
-        self.check(x)
+    def features(self, x: Tensor) -> Tensor:
+        """Return what the head leaves, `[n, channels, ...]`."""
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
-        return cast(Tensor, self.classifier(global_average(self.head(x))))
+        return cast(Tensor, self.head(x))
