@@ -134,9 +134,10 @@ def test_readme_names_commands_that_exist():
     assert {"demo", "test"} <= named <= targets
 
 
-def test_readme_python_example_runs():
-    (program,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert "incumbent_valid" in python(program)
+def test_readme_python_examples_run():
+    first, second = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert "incumbent_valid" in python(first)
+    assert python(second).count("0.") == 6
 
 
 def test_readme_own_strategy_is_the_example_file():
