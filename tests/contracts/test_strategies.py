@@ -38,7 +38,11 @@ QUICK = {
     "alpha_interval": 1,
 }
 """Settings with which strategies that train a supernet do what they do in little time."""
-FEW_EPOCHS = {"bananas": {"epochs": 4, "layers": 2}, "npenas": {"epochs": 4, "layers": 1}}
+FEW_EPOCHS = {
+    "bananas": {"epochs": 4, "layers": 2},
+    "npenas": {"epochs": 4, "layers": 1},
+    "pnas": {"epochs": 4, "beam": 10},
+}
 """The same of those whose predictor is trained."""
 
 each_strategy = pytest.mark.parametrize("name", strategy_names())
