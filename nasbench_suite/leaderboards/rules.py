@@ -156,6 +156,8 @@ class Rules(Card):
         budget in seconds counts simulated ones alone.
     published
         The published comparison that the board reproduces.
+    observations
+        What people saw on the board once it was played, in sentences; they change nothing.
     """
 
     title: Text
@@ -175,6 +177,7 @@ class Rules(Card):
     read_off: ReadOff = "end"
     clock: Literal["simulated", "total"] = "simulated"
     published: Published | None = None
+    observations: list[Text] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
