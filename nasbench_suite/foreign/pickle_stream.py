@@ -270,7 +270,8 @@ def stream_items(
     file
         The pickle, decompressed on the way where need be; read forwards only.
     key
-        Where in the outermost dictionary the streamed one is; `None`: the outermost one itself.
+        Where in the outermost dictionary the streamed one is; `None`: the outermost one itself. Nothing in
+        front of it may hold a text of that name: the first one is taken for the key.
     source
         The file's name for messages.
     admitted
