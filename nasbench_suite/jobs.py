@@ -251,11 +251,11 @@ class Block:
 
 @cache
 def engine_sha256() -> str:
-    """Return the SHA-256 of the code that plays searches: loop, blocks, spaces, strategies, look-ups."""
+    """Return the SHA-256 of the code that plays searches: loop, spaces, strategies, predictors, tables."""
     package = Path(__file__).parent
-    files = [package / f"{name}.py" for name in ("benchmark", "formula", "jobs", "loop", "runs")]
+    files = [package / f"{name}.py" for name in ("benchmark", "clock", "formula", "jobs", "loop", "runs")]
     files += [package / "tabular" / f"{name}.py" for name in ("benchmark", "row_index", "table")]
-    for folder in ("spaces", "strategies"):
+    for folder in ("spaces", "strategies", "surrogates"):
         files += sorted((package / folder).glob("*.py"))
     return _sha256_of(files)
 

@@ -1,5 +1,7 @@
 """A board over a table with training costs: budgets in simulated seconds, and what its pages show of them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,16 @@ def test_pages_show_the_seconds(played, tmp_path):
     assert "a budget of 60 simulated seconds" in markdown_page(played, "x")
     written = {path.name for path in write_pages(played, tmp_path / "pages", "x")}
     assert {"board.md", "board.html", "regret-by-seconds.svg"} <= written
+
+
+def test_what_was_seen_on_a_board_is_on_its_pages(played, tmp_path):
+    assert "What was seen" not in markdown_page(played, "x")
+    rules = played.rules.model_copy(update={"observations": ["Evolution <wins>.", "By little."]})
+    board = dataclasses.replace(played, rules=rules)
+    assert "\nWhat was seen on it:\n\n- Evolution <wins>.\n- By little.\n" in markdown_page(board, "x")
+    write_pages(board, tmp_path / "pages", "x")
+    page = (tmp_path / "pages" / "board.html").read_text(encoding="utf-8")
+    assert "<li>Evolution &lt;wins&gt;.</li>" in page
 
 
 def test_a_board_is_read_back_as_it_was(played, tmp_path):
