@@ -11,7 +11,7 @@ from nasbench_suite.training.zero_cost.saliency import LAYERS
 
 STEP = 0.01
 """Size of the change of the input."""
-REPEATS = 8
+REPEATS = 4
 """Draws of input and change; the authors take 32."""
 
 

@@ -216,21 +216,21 @@ def test_a_proxy_that_is_not_known_is_refused(inputs):
 
 
 LEAST_AGREEMENT = {
-    "epe_nas": 0.4,
-    "fisher": 0.7,
-    "flops": 0.999,
-    "grad_norm": 0.8,
-    "grasp": 0.3,
-    "jacob_cov": 0.5,
-    "l2_norm": 0.95,
+    "epe_nas": 0.55,
+    "fisher": 0.65,
+    "flops": 0.98,
+    "grad_norm": 0.9,
+    "grasp": 0.6,
+    "jacob_cov": 0.7,
+    "l2_norm": 0.9,
     "naswot": 0.9,
     "params": 0.999,
-    "snip": 0.8,
-    "synflow": 0.95,
-    "zen": 0.7,
+    "snip": 0.9,
+    "synflow": 0.99,
+    "zen": 0.9,
 }
-"""Spearman's correlation with NAS-Bench-Suite-Zero's column over 200 cells. Single draws of weights rank some
-proxies weakly (`grasp`, `epe_nas`, and `plain`, whose sign is chance)."""
+"""Spearman's correlation with NAS-Bench-Suite-Zero's column over 200 cells. Inputs are noise here and images
+there, and weights are other draws. The sign of `plain` is chance, in both."""
 
 
 @pytest.mark.slow
@@ -240,8 +240,8 @@ def test_ranks_of_200_cells_agree_with_the_published_columns(shared_data):
     space = get_space("nats_topology")
     genes = np.stack([space.parse(text) for text in chosen["arch_str"]])
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(32, 3, 32, 32, generator=generator)
-    labels = torch.arange(32) % 10
+    inputs = torch.randn(16, 3, 32, 32, generator=generator)
+    labels = torch.arange(16) % 10
     found = zero_cost("nats_topology", genes, Skeleton(), inputs, labels)
     columns = {"jacob_cov": "jacov", "naswot": "nwot"}
     for name, least in LEAST_AGREEMENT.items():
