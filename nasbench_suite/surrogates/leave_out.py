@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nasbench_suite.jobs import search
 from nasbench_suite.spaces import Genes
@@ -73,7 +72,7 @@ def leave_one_out(
     results = []
     for name in strategies:
         taught = np.unique(np.concatenate([rows for other, rows in seen.items() if other != name]), axis=0)
-        judged = seen[name][~np.isin(_keys(benchmark, seen[name]), _keys(benchmark, taught))]
+        judged = seen[name][~np.isin(benchmark.space.key(seen[name]), benchmark.space.key(taught))]
         if min(len(taught), len(judged)) < _FEWEST:
             raise FitError(
                 f"leaving {name} out leaves {len(taught)} architectures to teach and {len(judged)} to judge; "
@@ -93,7 +92,3 @@ def leave_one_out(
             found[entrant.title] = scores(benchmark.query(judged).valid, mean, deviation)
         results.append(LeftOut(name, len(taught), len(judged), found))
     return results
-
-
-def _keys(benchmark: TabularBenchmark, genes: Genes) -> NDArray[np.uint64]:
-    return benchmark.space.key(genes)

@@ -1,5 +1,6 @@
 """What the networks of all spaces share: the check of their input."""
 
+from abc import ABC, abstractmethod
 from typing import cast
 
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from nasbench_suite.training.networks.skeleton import Skeleton
 from nasbench_suite.training.operations import global_average
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """A classifier: `[n, inputs, ...]` gives logits `[n, classes]`.
 
     Attributes
@@ -29,9 +30,9 @@ class Network(nn.Module):
         super().__init__()
         self.skeleton = skeleton
 
+    @abstractmethod
     def features(self, x: Tensor) -> Tensor:
         """Return what is averaged over all places before it is classified, `[n, channels, ...]`."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits `[n, classes]` for `[n, inputs, ...]`."""
