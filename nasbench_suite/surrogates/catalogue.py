@@ -12,6 +12,7 @@ from nasbench_suite.surrogates.encodings import ArchitectureEncoder
 from nasbench_suite.surrogates.regressor import Surrogate
 
 _CLASSES: Mapping[str, tuple[str, str]] = {
+    "blend": ("blend", "Blend"),
     "gaussian_process": ("gaussian_process", "GaussianProcess"),
     "gin": ("graph_network", "GraphNetwork"),
     "mlp": ("mlp_ensemble", "MlpEnsemble"),
@@ -54,6 +55,21 @@ def settings_of(name: str) -> dict[str, Any]:
     }
 
 
+def make_surrogate(name: str, **settings: Any) -> Surrogate:
+    """Return an unfitted estimator by name.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such estimator or hyperparameter.
+    """
+    known = settings_of(name)
+    for key in settings:
+        if key not in known and key != "space":
+            raise UnknownNameError(f"hyperparameter of surrogate {name}", key, known)
+    return get_surrogate(name)(**settings)
+
+
 def make_predictor(
     space: str, name: str, *, encoding: str = "one_hot", longest_path: int = 3, **settings: Any
 ) -> Pipeline:
@@ -77,16 +93,12 @@ def make_predictor(
     NasbenchSuiteError
         When an encoding is given to an estimator that reads graphs.
     """
-    known = settings_of(name)
-    for key in settings:
-        if key not in known:
-            raise UnknownNameError(f"hyperparameter of surrogate {name}", key, known)
     if name in _READS_GENES:
         if encoding not in ("one_hot", "ordinal"):
             raise NasbenchSuiteError(
                 f"surrogate {name} reads the graphs of architectures; leave out encoding={encoding}."
             )
         encoder = ArchitectureEncoder(space, "ordinal")
-        return Pipeline([("encoder", encoder), ("surrogate", get_surrogate(name)(space=space, **settings))])
+        return Pipeline([("encoder", encoder), ("surrogate", make_surrogate(name, space=space, **settings))])
     encoder = ArchitectureEncoder(space, encoding, longest_path)
-    return Pipeline([("encoder", encoder), ("surrogate", get_surrogate(name)(**settings))])
+    return Pipeline([("encoder", encoder), ("surrogate", make_surrogate(name, **settings))])

@@ -14,14 +14,12 @@ from nasbench_suite.surrogates.catalogue import make_predictor
 from nasbench_suite.surrogates.curve_basis import CurveBasis
 from nasbench_suite.surrogates.model import SurrogateModel
 from nasbench_suite.surrogates.regressor import FitError
-from nasbench_suite.surrogates.scores import Scores, scores
+from nasbench_suite.surrogates.scores import Scores, scores, unexplained
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.intp]
 _FEWEST = 10
-_WITHIN_ONE = 0.6827
-"""Share of a normal distribution within one deviation of its mean."""
 
 
 @dataclass(frozen=True)
@@ -166,26 +164,10 @@ def fit_surrogate(benchmark: TabularBenchmark, recipe: Recipe) -> tuple[Surrogat
             "components": len(predictors),
         },
     )
-    model = replace(model, noise=unexplained(model.curves(samples.genes[held]), samples.curves[held]))
+    members = model.curves(samples.genes[held])
+    noise = unexplained(samples.curves[held] - members.mean(axis=0), members.std(axis=0))
+    model = replace(model, noise=noise)
     return model, judge(model, samples, judges)
-
-
-def unexplained(members: Values, results: Values) -> Values:
-    """Return the noise that the members lack for the shares of a normal distribution, `[columns]`.
-
-    With it, 68.3 % of the results lie within one deviation. The mean of the squared errors would let a few
-    architectures that fail to train decide over all others.
-
-    Parameters
-    ----------
-    members
-        Predictions, `[members, n, columns]`.
-    results
-        `[n, columns]`.
-    """
-    missing = (results - members.mean(axis=0)) ** 2 - members.var(axis=0)
-    found: Values = np.sqrt(np.maximum(np.quantile(missing, _WITHIN_ONE, axis=0), 0.0))
-    return found
 
 
 def _has_epochs(samples: Samples) -> bool:

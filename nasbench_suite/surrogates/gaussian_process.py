@@ -1,35 +1,38 @@
-"""Gaussian processes: fitted by scikit-learn (Rasmussen, Williams: 2006, Algorithm 2.1), kept as arrays."""
-
-import warnings
+"""Gaussian processes (Rasmussen, Williams: 2006, Algorithm 2.1), kept as arrays."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
+from scipy.optimize import minimize
 
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.surrogates.kernels import JITTER, KERNELS, negative_log_likelihood, squared_distances
 from nasbench_suite.surrogates.regressor import Arrays, Surrogate, Values
 
-KERNELS = ("matern", "rbf")
-"""Matérn with nu = 5/2, and the squared exponential."""
-_LENGTHS, _AMPLITUDES, _NOISES = (1e-1, 1e3), (1e-2, 1e2), (1e-6, 1e1)
+LENGTHS = ("one", "each")
+"""One length scale for all columns, or one for each: columns that tell nothing then get long ones."""
+_LENGTHS, _AMPLITUDES, _NOISES = (1e-1, 1e3), (1e-2, 1e3), (1e-6, 1e1)
+_STEPS = 100
 
 
 class GaussianProcess(Surrogate):
-    """A Gaussian process with one length scale and noise, by the largest marginal likelihood.
+    """A Gaussian process with noise; the kernel's parameters are those of the largest marginal likelihood.
 
     Parameters
     ----------
     kernel
         One of `KERNELS`.
+    lengths
+        One of `LENGTHS`.
     restarts
         Further starts of the search for the kernel's parameters.
+    chosen
+        Samples by which the kernel's parameters are found, drawn at random; all learn the function. Every
+        step of that search costs as many operations as three times their third power.
     largest
-        Samples that it may be fitted on; the cost grows with their third power.
+        Samples that it may be fitted on; memory grows with their square, time with their third power.
     seed
-        Of the restarts.
+        Of the samples that are chosen, and of the restarts.
 
     Attributes
     ----------
@@ -37,56 +40,91 @@ class GaussianProcess(Surrogate):
         Features it was fitted on, `[n, columns]`.
     lower_, weights_
         Cholesky factor of their covariance with noise, `[n, n]`, and its solution with the targets, `[n]`.
-    length_, amplitude_, noise_
-        Length scale, variance of the function and of the noise, on standardised targets.
+    centre_, lengths_
+        What is taken from every column before it is divided by its length scale, `[columns]` each.
+    amplitude_, noise_
+        Variance of the function and of the noise, on standardised targets.
     """
 
     name = "gaussian_process"
 
-    def __init__(self, kernel: str = "matern", restarts: int = 1, largest: int = 4000, seed: int = 0):
+    def __init__(
+        self,
+        kernel: str = "matern",
+        lengths: str = "one",
+        restarts: int = 1,
+        chosen: int = 800,
+        largest: int = 10_000,
+        seed: int = 0,
+    ):
         self.kernel = kernel
+        self.lengths = lengths
         self.restarts = restarts
+        self.chosen = chosen
         self.largest = largest
         self.seed = seed
 
     def fit_standardised(self, features: NDArray[np.float32], targets: Values) -> None:
         """Find the kernel's parameters and solve; see `Surrogate.fit_standardised`."""
+        self._check(len(targets))
+        self.samples_ = features.copy()
+        self.centre_ = features.mean(axis=0, dtype=np.float64)
+        self._find_parameters(features - self.centre_, targets)
+        self._factorise()
+        half = solve_triangular(self.lower_, targets, lower=True, check_finite=False)
+        self.weights_ = solve_triangular(self.lower_, half, lower=True, trans="T", check_finite=False)
+
+    def _check(self, samples: int) -> None:
         if self.kernel not in KERNELS:
             raise UnknownNameError("kernel", self.kernel, KERNELS)
-        if len(targets) > self.largest:
+        if self.lengths not in LENGTHS:
+            raise UnknownNameError("choice of length scales", self.lengths, LENGTHS)
+        if self.chosen < 2 or self.restarts < 0:
             raise NasbenchSuiteError(
-                f"a Gaussian process on {len(targets)} samples takes minutes and gigabytes; fit another "
-                f"surrogate, or set largest={len(targets)} (it is {self.largest})."
+                "a Gaussian process needs at least 2 chosen samples and no negative number of restarts; not "
+                f"chosen={self.chosen}, restarts={self.restarts}."
             )
-        start = float(np.sqrt(features.shape[1]))
-        shape = Matern(start, _LENGTHS, nu=2.5) if self.kernel == "matern" else RBF(start, _LENGTHS)
-        process = GaussianProcessRegressor(
-            ConstantKernel(1.0, _AMPLITUDES) * shape + WhiteKernel(1e-2, _NOISES),
-            alpha=1e-8,
-            n_restarts_optimizer=self.restarts,
-            random_state=self.seed,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a parameter at its bound is an answer too
-            process.fit(features.astype(np.float64), targets)
-        found = process.kernel_
-        self.samples_ = features.copy()
-        self.lower_, self.weights_ = process.L_, process.alpha_
-        self.amplitude_ = float(found.k1.k1.constant_value)
-        self.length_ = float(found.k1.k2.length_scale)
-        self.noise_ = float(found.k2.noise_level)
+        if samples > self.largest:
+            raise NasbenchSuiteError(
+                f"a Gaussian process on {samples} samples takes minutes and gigabytes; fit another "
+                f"surrogate, or set largest={samples} (it is {self.largest})."
+            )
+
+    def _find_parameters(self, centred: Values, targets: Values) -> None:
+        """Set length scales and variances: the best end of L-BFGS-B over all starts."""
+        rng = np.random.default_rng(self.seed)
+        rows = np.sort(rng.permutation(len(targets))[: self.chosen])
+        columns = centred.shape[1]
+        unit = centred.std(axis=0) if self.lengths == "each" else np.ones(1)
+        unit = np.where(unit > 0, unit, 1.0)  # a constant column has any length
+        bounds = np.log(np.vstack([unit[:, None] * np.array(_LENGTHS), _AMPLITUDES, _NOISES]))
+        starts: list[Values] = [np.log([*(np.sqrt(columns) * unit), 1.0, 1e-2])]
+        starts += list(rng.uniform(*bounds.T, size=(self.restarts, len(bounds))))
+        ends = [
+            minimize(
+                negative_log_likelihood,
+                start,
+                args=(KERNELS[self.kernel], centred[rows], targets[rows]),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=list(map(tuple, bounds.tolist())),
+                options={"maxiter": _STEPS},
+            )
+            for start in starts
+        ]
+        best = min(ends, key=lambda end: float(end.fun))
+        self.lengths_ = np.broadcast_to(np.exp(best.x[:-2]), columns).copy()
+        self.amplitude_, self.noise_ = map(float, np.exp(best.x[-2:]))
+
+    def _factorise(self) -> None:
+        covariance = self._covariance(self.samples_)
+        covariance[np.diag_indices_from(covariance)] += self.noise_ + JITTER
+        self.lower_ = np.linalg.cholesky(covariance)
 
     def _covariance(self, features: NDArray[np.float32]) -> Values:
         """Return the covariance of the function at some features and at the samples, `[n, samples]`."""
-        a, b = features.astype(np.float64), self.samples_.astype(np.float64)
-        squared = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * a @ b.T
-        distance = np.sqrt(np.maximum(squared, 0.0)) / self.length_
-        if self.kernel == "rbf":
-            shape = np.exp(-0.5 * distance**2)
-        else:
-            scaled = np.sqrt(5.0) * distance
-            shape = (1 + scaled + scaled**2 / 3) * np.exp(-scaled)
-        covariance: Values = self.amplitude_ * shape
+        a, b = ((rows - self.centre_) / self.lengths_ for rows in (features, self.samples_))
+        covariance: Values = self.amplitude_ * KERNELS[self.kernel].values(squared_distances(a, b))
         return covariance
 
     def members_standardised(self, features: NDArray[np.float32]) -> Values:
@@ -103,14 +141,19 @@ class GaussianProcess(Surrogate):
 
     def state(self) -> Arrays:
         """Return samples, solution and the kernel's parameters; the factor is computed again from them."""
-        kernel = np.array([self.length_, self.amplitude_, self.noise_])
-        return {"samples": self.samples_, "weights": self.weights_, "parameters": kernel}
+        return {
+            "samples": self.samples_,
+            "weights": self.weights_,
+            "centre": self.centre_,
+            "lengths": self.lengths_,
+            "variances": np.array([self.amplitude_, self.noise_]),
+        }
 
     def restore(self, arrays: Arrays) -> None:
         """Take over what `state` returned."""
         self.samples_ = np.asarray(arrays["samples"], dtype=np.float32)
-        self.length_, self.amplitude_, self.noise_ = map(float, arrays["parameters"])
-        covariance = self._covariance(self.samples_)
-        covariance[np.diag_indices_from(covariance)] += self.noise_ + 1e-8
-        self.lower_ = np.linalg.cholesky(covariance)
+        self.centre_ = np.asarray(arrays["centre"], dtype=np.float64)
+        self.lengths_ = np.asarray(arrays["lengths"], dtype=np.float64)
+        self.amplitude_, self.noise_ = map(float, arrays["variances"])
         self.weights_ = np.asarray(arrays["weights"], dtype=np.float64)
+        self._factorise()

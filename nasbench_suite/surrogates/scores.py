@@ -11,6 +11,8 @@ Values = NDArray[np.float64]
 SPARSE_STEP = 1e-3
 """What predictions are rounded to for the sparse Kendall correlation: 0.1 points of an accuracy."""
 _LEVELS = np.arange(0.1, 1.0, 0.1)
+_WITHIN_ONE = 0.6827
+"""Share of a normal distribution within one deviation of its mean."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,24 @@ def scores(results: Values, predictions: Values, deviations: Values | None = Non
         within_2_sd=float(within[1]),
         calibration_error=calibration,
     )
+
+
+def unexplained(errors: Values, spread: Values) -> Values:
+    """Return the noise that a spread lacks for the shares of a normal distribution, `[...]`.
+
+    With it, 68.3 % of the results lie within one deviation. The mean of the squared errors would let a few
+    architectures that fail to train decide over all others.
+
+    Parameters
+    ----------
+    errors
+        Results less predictions, `[n, ...]`.
+    spread
+        Deviation of what the members predicted, `[n, ...]`.
+    """
+    missing = np.quantile(errors**2 - spread**2, _WITHIN_ONE, axis=0)
+    found: Values = np.sqrt(np.maximum(missing, 0.0))
+    return found
 
 
 def _correlation(of: object, a: Values, b: Values) -> float:

@@ -16,6 +16,7 @@ from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.surrogates.boosted_trees import BoostedTrees
 from nasbench_suite.surrogates.catalogue import get_surrogate, make_predictor, settings_of, surrogate_names
 from nasbench_suite.surrogates.gaussian_process import GaussianProcess
+from nasbench_suite.surrogates.kernels import JITTER, KERNELS, negative_log_likelihood
 from nasbench_suite.surrogates.model_file import load_predictors, save_predictors
 from nasbench_suite.surrogates.nu_svr import NuSupportVectors
 from nasbench_suite.surrogates.random_forest import RandomForest
@@ -23,6 +24,7 @@ from nasbench_suite.surrogates.regressor import FitError
 
 SPACE = "nats_topology"
 QUICK = {
+    "blend": {"parts": {"gaussian_process": {"restarts": 0}, "random_forest": {"trees": 20}}, "folds": 3},
     "gaussian_process": {"restarts": 0},
     "gin": {"epochs": 60, "members": 2, "units": 16, "layers": 2},
     "mlp": {"epochs": 60, "members": 2, "units": 32},
@@ -30,7 +32,7 @@ QUICK = {
     "random_forest": {"trees": 60, "max_features": 0.5},
     "xgboost": {"rounds": 80, "members": 2, "learning_rate": 0.2},
 }
-VARIANTS = [*sorted(QUICK), "xgboost rank", "xgboost quantile", "xgboost absolute"]
+VARIANTS = [*sorted(QUICK), "xgboost rank", "xgboost quantile", "xgboost absolute", "gaussian_process each"]
 
 
 def worth(genes):
@@ -40,8 +42,9 @@ def worth(genes):
 
 
 def quick(variant):
-    name, _, objective = variant.partition(" ")
-    settings = {**QUICK[name], **({"objective": objective} if objective else {})}
+    name, _, choice = variant.partition(" ")
+    chosen = "lengths" if name == "gaussian_process" else "objective"
+    settings = {**QUICK[name], **({chosen: choice} if choice else {})}
     return make_predictor(SPACE, name, **settings)
 
 
@@ -148,6 +151,8 @@ def test_unknown_names_are_refused():
         BoostedTrees(objective="square").fit(np.eye(3), [1, 2, 3])
     with pytest.raises(NasbenchSuiteError, match="no kernel 'linear'"):
         GaussianProcess(kernel="linear").fit(np.eye(3), [1, 2, 3])
+    with pytest.raises(NasbenchSuiteError, match="no choice of length scales 'every'"):
+        GaussianProcess(lengths="every").fit(np.eye(3), [1, 2, 3])
 
 
 def test_it_works_in_a_search_of_scikit_learn(genes):
@@ -182,11 +187,13 @@ def test_a_forest_walks_as_scikit_learns_does():
     np.testing.assert_allclose(ours.predict(new, return_std=True)[1], members.std(0), rtol=1e-9)
 
 
+@pytest.mark.parametrize("lengths", ["one", "each"])
 @pytest.mark.parametrize("name", ["matern", "rbf"])
-def test_a_gaussian_process_predicts_as_scikit_learns_with_the_same_kernel(name):
+def test_a_gaussian_process_predicts_as_scikit_learns_with_the_same_kernel(name, lengths):
     x, y = made_up()
-    ours = GaussianProcess(kernel=name, restarts=0).fit(x, y)
-    shape = Matern(ours.length_, nu=2.5) if name == "matern" else RBF(ours.length_)
+    ours = GaussianProcess(kernel=name, lengths=lengths, restarts=0).fit(x, y)
+    assert len(set(ours.lengths_)) == (1 if lengths == "one" else 6)
+    shape = Matern(ours.lengths_, nu=2.5) if name == "matern" else RBF(ours.lengths_)
     kernel = ConstantKernel(ours.amplitude_) * shape + WhiteKernel(ours.noise_)
     theirs = GaussianProcessRegressor(kernel, alpha=1e-8, optimizer=None).fit(x, standardised(y))
     new = made_up(50, 5)[0]
@@ -194,6 +201,38 @@ def test_a_gaussian_process_predicts_as_scikit_learns_with_the_same_kernel(name)
         ours.predict(new, return_std=True), theirs.predict(new, return_std=True), (y.mean(), 0), strict=True
     ):
         np.testing.assert_allclose(found, expected * y.std() + shift, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [[1.3], [0.7, 1.0, 2.0, 3.0, 0.5, 9.0]])
+@pytest.mark.parametrize("name", ["matern", "rbf"])
+def test_the_likelihood_of_a_kernel_and_its_gradient_are_scikit_learns(name, lengths):
+    x, y = made_up()
+    lengths = lengths[0] if len(lengths) == 1 else lengths
+    shape = Matern(lengths, nu=2.5) if name == "matern" else RBF(lengths)
+    kernel = ConstantKernel(1.7) * shape + WhiteKernel(0.05)
+    theirs = GaussianProcessRegressor(kernel, alpha=JITTER, optimizer=None).fit(x, standardised(y))
+    expected, gradient = theirs.log_marginal_likelihood(
+        np.log([1.7, *np.atleast_1d(lengths), 0.05]), eval_gradient=True
+    )
+    parameters = np.log([*np.atleast_1d(lengths), 1.7, 0.05])
+    value, found = negative_log_likelihood(parameters, KERNELS[name], x.astype(float), standardised(y))
+    assert value + len(y) / 2 * np.log(2 * np.pi) == pytest.approx(-expected, rel=1e-6)
+    np.testing.assert_allclose(-found[[-2, *range(len(parameters) - 2), -1]], gradient, rtol=1e-4, atol=1e-4)
+
+
+def test_columns_that_tell_nothing_get_long_lengths():
+    x, y = made_up(300)
+    found = GaussianProcess(lengths="each", restarts=0).fit(1000 * x + 5, y).lengths_
+    assert found[3:].min() > 5 * found[:3].max()
+
+
+def test_few_chosen_samples_find_nearly_the_kernel_of_all():
+    x, y = made_up(400)
+    few, all_ = (GaussianProcess(restarts=0, chosen=chosen).fit(x, y) for chosen in (150, 400))
+    assert len(few.weights_) == 400
+    assert few.lengths_[0] == pytest.approx(all_.lengths_[0], rel=0.3)
+    new, truth = made_up(300, 5)
+    assert np.abs(few.predict(new) - truth).mean() < 1.1 * np.abs(all_.predict(new) - truth).mean()
 
 
 def test_a_gaussian_process_that_is_too_large_is_refused():
