@@ -21,9 +21,14 @@ def fit(
         None, metavar="TASK|SURROGATE...", help="A task to fit a new one to, or surrogates to fit again."
     ),
     surrogate: str = typer.Option(
-        "", help="Kind of a new one: xgboost, random_forest, gaussian_process, nu_svr, mlp or gin."
+        "", help="Kind of a new one: xgboost, random_forest, gaussian_process, nu_svr, mlp, gin or blend."
     ),
-    encoding: str = typer.Option("one_hot", help="one_hot, adjacency, path or ordinal; several with +."),
+    encoding: str = typer.Option(
+        "one_hot", help="one_hot, adjacency, path, ordinal or columns; several with +."
+    ),
+    columns_of: str = typer.Option(
+        "", metavar="TASK[:METRIC,...]", help="The table with zero-cost columns, for encoding columns."
+    ),
     longest_path: int = typer.Option(3, min=0, help="Operations of a path; 0 for all."),
     settings: list[str] = typer.Option([], "--set", metavar="KEY=VALUE", help="A hyperparameter."),
     samples: int = typer.Option(0, min=0, help="Rows to learn from; 0 for 80 % of the classes."),
@@ -66,6 +71,7 @@ def fit(
                 surrogate=surrogate,
                 encoding=encoding,
                 longest_path=longest_path,
+                columns_of=columns_of,
                 samples=samples,
                 seed=seed,
                 settings=parse_settings(settings),

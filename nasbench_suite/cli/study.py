@@ -1,12 +1,14 @@
 """`nasbench-suite study`: how well predictors predict, by how much they were taught."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import typer
 
 from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table, progress
+from nasbench_suite.cli.settings import parse_settings
 from nasbench_suite.errors import NasbenchSuiteError
 
 if TYPE_CHECKING:  # scikit-learn, XGBoost and torch load when something is fitted, not for --help
@@ -17,6 +19,10 @@ def study(
     task: str = typer.Argument(metavar="TASK", help="A task whose table is here."),
     surrogates: str = typer.Option(
         "", help="Names with commas, each alone or as NAME:ENCODING; five families without it."
+    ),
+    settings: list[str] = typer.Option([], "--set", metavar="NAME.KEY=VALUE", help="A hyperparameter."),
+    columns_of: str = typer.Option(
+        "", metavar="TASK[:METRIC,...]", help="The table with zero-cost columns, for encodings with columns."
     ),
     sizes: str = typer.Option("", help="Numbers that teach, with commas; 5 to 1,000 in eleven without it."),
     trials: int = typer.Option(100, min=1, help="Draws of those that teach and judge."),
@@ -43,17 +49,20 @@ def study(
 
         nasbench-suite study graph/cora --surrogates xgboost,xgboost:path,gin --sizes 20,100 --trials 10
 
+        nasbench-suite study accel_nasbench/imagenet --surrogates blend:ordinal,xgboost:ordinal
+        --set xgboost.rounds=1000 --sizes 4100 --tested 512 --trials 10
+
         nasbench-suite study graph/cora --leave-out random_search,regularized_evolution,local_search
     """
     from nasbench_suite.surrogates.leave_out import leave_one_out
     from nasbench_suite.surrogates.shipped import table_of
-    from nasbench_suite.surrogates.study import DEFAULT_ENTRANTS, SIZES, Plan, play_study
+    from nasbench_suite.surrogates.study import SIZES, Plan, play_study
     from nasbench_suite.surrogates.study_page import PAGE, write_study
     from nasbench_suite.workers import available_cores, workers
 
     plan = Plan(
         task=task,
-        entrants=[_entrant(text) for text in surrogates.split(",")] if surrogates else DEFAULT_ENTRANTS,
+        entrants=_entrants(surrogates, settings, columns_of),
         sizes=_numbers(sizes) if sizes else SIZES,
         trials=trials,
         tested=tested,
@@ -77,14 +86,35 @@ def study(
     note(f"page: {written[-1]}")
 
 
-def _entrant(text: str) -> "Entrant":
-    from nasbench_suite.surrogates.catalogue import get_surrogate
+def _entrants(surrogates: str, settings: list[str], columns_of: str) -> list["Entrant"]:
     from nasbench_suite.surrogates.study import DEFAULT_ENTRANTS, Entrant
 
-    name, _, encoding = text.strip().partition(":")
-    get_surrogate(name)  # a sentence where there is none
-    usual = next((e for e in DEFAULT_ENTRANTS if e.surrogate == name), Entrant(name))
-    return Entrant(name, encoding or "one_hot", settings=usual.settings, label=text.strip())
+    asked = [text.strip().partition(":") for text in surrogates.split(",")] if surrogates else []
+    found = [
+        Entrant(name, encoding or "one_hot", label=name + sep + encoding) for name, sep, encoding in asked
+    ]
+    usual = {entrant.surrogate: entrant.settings for entrant in DEFAULT_ENTRANTS}
+    own = _settings_by_name(settings, [entrant.surrogate for entrant in found or DEFAULT_ENTRANTS])
+    return [
+        replace(
+            entrant,
+            settings={**usual.get(entrant.surrogate, {}), **own.get(entrant.surrogate, {})},
+            columns_of=columns_of if "columns" in entrant.encoding.split("+") else "",
+        )
+        for entrant in found or DEFAULT_ENTRANTS
+    ]
+
+
+def _settings_by_name(settings: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for text in settings:
+        name, dot, setting = text.partition(".")
+        if not dot or name not in names:
+            raise NasbenchSuiteError(
+                f"--set takes NAME.KEY=VALUE, where NAME is {' or '.join(sorted(set(names)))}; not {text!r}."
+            )
+        found.setdefault(name, {}).update(parse_settings([setting]))
+    return found
 
 
 def _numbers(text: str) -> list[int]:

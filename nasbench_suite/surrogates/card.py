@@ -28,6 +28,7 @@ class FitEntry(Card):
     surrogate: Text
     encoding: Text = "one_hot"
     longest_path: Annotated[int, Field(ge=0)] = 3
+    columns_of: str = ""
     train_share: Share = 0.8
     noise_share: Share = 0.1
     samples: Annotated[int, Field(ge=0)] = 0

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -55,6 +56,34 @@ def settings_of(name: str) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class PredictorChoice:
+    """Which predictor to make.
+
+    Attributes
+    ----------
+    surrogate, encoding, longest_path, settings, columns_of
+        See `make_predictor`.
+    """
+
+    surrogate: str
+    encoding: str = "one_hot"
+    longest_path: int = 3
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    columns_of: str = ""
+
+    def make(self, space: str) -> Pipeline:
+        """Return it, unfitted; raises what `make_predictor` does."""
+        return make_predictor(
+            space,
+            self.surrogate,
+            encoding=self.encoding,
+            longest_path=self.longest_path,
+            columns_of=self.columns_of,
+            **self.settings,
+        )
+
+
 def make_surrogate(name: str, **settings: Any) -> Surrogate:
     """Return an unfitted estimator by name.
 
@@ -71,7 +100,13 @@ def make_surrogate(name: str, **settings: Any) -> Surrogate:
 
 
 def make_predictor(
-    space: str, name: str, *, encoding: str = "one_hot", longest_path: int = 3, **settings: Any
+    space: str,
+    name: str,
+    *,
+    encoding: str = "one_hot",
+    longest_path: int = 3,
+    columns_of: str = "",
+    **settings: Any,
 ) -> Pipeline:
     """Return an unfitted predictor from genes `[n, n_genes]` to values: an encoder and an estimator.
 
@@ -81,7 +116,7 @@ def make_predictor(
         Name of the space.
     name
         One of `surrogate_names()`.
-    encoding, longest_path
+    encoding, longest_path, columns_of
         See `ArchitectureEncoder`; estimators that read graphs have gene rows instead.
     settings
         Hyperparameters of the estimator.
@@ -94,11 +129,12 @@ def make_predictor(
         When an encoding is given to an estimator that reads graphs.
     """
     if name in _READS_GENES:
-        if encoding not in ("one_hot", "ordinal"):
+        if encoding not in ("one_hot", "ordinal") or columns_of:
+            beside = f" and columns_of={columns_of}" if columns_of else ""
             raise NasbenchSuiteError(
-                f"surrogate {name} reads the graphs of architectures; leave out encoding={encoding}."
+                f"surrogate {name} reads the graphs of architectures; leave out encoding={encoding}{beside}."
             )
         encoder = ArchitectureEncoder(space, "ordinal")
         return Pipeline([("encoder", encoder), ("surrogate", make_surrogate(name, space=space, **settings))])
-    encoder = ArchitectureEncoder(space, encoding, longest_path)
+    encoder = ArchitectureEncoder(space, encoding, longest_path, columns_of)
     return Pipeline([("encoder", encoder), ("surrogate", make_surrogate(name, **settings))])

@@ -14,12 +14,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces import Genes, get_space
 from nasbench_suite.spaces.cell_graphs import CellGraphs
+from nasbench_suite.surrogates.table_columns import table_columns
 
 Features = NDArray[np.float32]
 ENCODINGS: Mapping[str, str] = {
     "one_hot": "a column for every value of every gene",
     "adjacency": "edges between nodes, and a column for every operation of every node",
     "path": "a column for every sequence of operations on a way from an input to the output",
+    "columns": "what a table says of architectures without training them: zero-cost proxies, for example",
     "ordinal": "the genes themselves, as a number each",
 }
 """Names of the encodings, and what their columns stand for."""
@@ -37,12 +39,15 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc
         One of `ENCODINGS`, or several with `+` between them.
     longest_path
         Operations that a path may have; longer ones are left out (the truncation of BANANAS). 0: all.
+    columns_of
+        The table that encoding `columns` reads: see `table_columns`.
     """
 
-    def __init__(self, space: str, encoding: str = "one_hot", longest_path: int = 3):
+    def __init__(self, space: str, encoding: str = "one_hot", longest_path: int = 3, columns_of: str = ""):
         self.space = space
         self.encoding = encoding
         self.longest_path = longest_path
+        self.columns_of = columns_of
 
     def fit(self, genes: Genes, y: Any = None) -> Self:
         """Check the parameters; there is nothing to learn."""
@@ -66,7 +71,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc
         ArchitectureError
             When a row is none of the space's.
         NasbenchSuiteError
-            When the space has no such encoding.
+            When the space has no such encoding, or the table of columns is not here.
         """
         parts, genes = self._check(), np.asarray(genes)
         get_space(self.space).key(genes)  # says what is wrong with rows of another space
@@ -87,12 +92,19 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc
                 f"architectures of space {self.space!r} are chains of choices, without a cell whose edges or "
                 "paths could be encoded; take encoding one_hot or ordinal."
             )
+        if ("columns" in parts) != bool(self.columns_of):
+            raise NasbenchSuiteError(
+                "encoding columns needs the task whose table has them, and no other encoding does; not "
+                f"encoding={self.encoding!r}, columns_of={self.columns_of!r}."
+            )
         if self.longest_path < 0:
             raise NasbenchSuiteError(f"longest_path must be at least 0, not {self.longest_path}.")
         return parts
 
     def _columns(self, genes: Genes, encoding: str) -> Features:
         space = get_space(self.space)
+        if encoding == "columns":
+            return table_columns(self.columns_of, self.space).of(genes)
         if encoding == "ordinal":
             return genes.astype(np.float32)
         if encoding == "one_hot":

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from nasbench_suite.benchmark import Metric
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import Genes
-from nasbench_suite.surrogates.catalogue import make_predictor
+from nasbench_suite.surrogates.catalogue import PredictorChoice
 from nasbench_suite.surrogates.curve_basis import CurveBasis
 from nasbench_suite.surrogates.model import SurrogateModel
 from nasbench_suite.surrogates.regressor import FitError
@@ -23,13 +22,11 @@ _FEWEST = 10
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(PredictorChoice):
     """How a surrogate is fitted.
 
     Attributes
     ----------
-    surrogate, encoding, longest_path, settings
-        See `make_predictor`.
     train_share, noise_share
         Parts of the classes of isomorphic architectures that it learns from, and by which the noise is
         estimated; the others judge it.
@@ -39,10 +36,6 @@ class Recipe:
         Of the split.
     """
 
-    surrogate: str
-    encoding: str = "one_hot"
-    longest_path: int = 3
-    settings: Mapping[str, Any] | None = None
     train_share: float = 0.8
     noise_share: float = 0.1
     samples: int = 0
@@ -132,16 +125,9 @@ def fit_surrogate(benchmark: TabularBenchmark, recipe: Recipe) -> tuple[Surrogat
         )
     basis = CurveBasis.fit(samples.curves[learns])
     components = basis.project(samples.curves[learns])
-    predictors = []
-    for column in components.T:
-        predictor = make_predictor(
-            benchmark.space.name,
-            recipe.surrogate,
-            encoding=recipe.encoding,
-            longest_path=recipe.longest_path,
-            **(recipe.settings or {}),
-        )
-        predictors.append(predictor.fit(samples.genes[learns], column))
+    predictors = [
+        recipe.make(benchmark.space.name).fit(samples.genes[learns], column) for column in components.T
+    ]
     description = benchmark.table.description
     model = SurrogateModel(
         task=benchmark.id,

@@ -99,7 +99,7 @@ class GaussianProcess(Surrogate):
         unit = np.where(unit > 0, unit, 1.0)  # a constant column has any length
         bounds = np.log(np.vstack([unit[:, None] * np.array(_LENGTHS), _AMPLITUDES, _NOISES]))
         starts: list[Values] = [np.log([*(np.sqrt(columns) * unit), 1.0, 1e-2])]
-        starts += list(rng.uniform(*bounds.T, size=(self.restarts, len(bounds))))
+        starts += list(rng.uniform(bounds[:, 0], bounds[:, 1], size=(self.restarts, len(bounds))))
         ends = [
             minimize(
                 negative_log_likelihood,

@@ -11,7 +11,6 @@ import numpy as np
 
 from nasbench_suite.jobs import search
 from nasbench_suite.spaces import Genes
-from nasbench_suite.surrogates.catalogue import make_predictor
 from nasbench_suite.surrogates.regressor import FitError
 from nasbench_suite.surrogates.scores import Scores, scores
 from nasbench_suite.surrogates.study import Entrant
@@ -80,13 +79,7 @@ def leave_one_out(
             )
         found = {}
         for entrant in entrants:
-            predictor = make_predictor(
-                benchmark.space.name,
-                entrant.surrogate,
-                encoding=entrant.encoding,
-                longest_path=entrant.longest_path,
-                **entrant.settings,
-            )
+            predictor = entrant.make(benchmark.space.name)
             predictor.fit(taught, benchmark.query(taught).valid)
             mean, deviation = predictor.predict(judged, return_std=True)
             found[entrant.title] = scores(benchmark.query(judged).valid, mean, deviation)

@@ -33,6 +33,8 @@ class Description:
         Number of features.
     center, scale
         Mean and deviation of the targets that it was fitted on.
+    columns_of
+        The table that its encoding reads besides.
     """
 
     space: str
@@ -43,6 +45,7 @@ class Description:
     columns: int
     center: float
     scale: float
+    columns_of: str = ""
 
 
 def describe(predictor: Pipeline) -> Description:
@@ -57,6 +60,7 @@ def describe(predictor: Pipeline) -> Description:
         columns=surrogate.n_features_in_,
         center=surrogate.center_,
         scale=surrogate.scale_,
+        columns_of=encoder.columns_of,
     )
 
 
@@ -81,6 +85,7 @@ def read_model(file: h5py.Group) -> Pipeline:
         found.surrogate,
         encoding=found.encoding,
         longest_path=found.longest_path,
+        columns_of=found.columns_of,
         **found.settings,
     )
     surrogate: Surrogate = predictor["surrogate"]

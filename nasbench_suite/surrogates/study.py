@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.storage import write_whole
-from nasbench_suite.surrogates.catalogue import make_predictor
+from nasbench_suite.surrogates.catalogue import PredictorChoice
 from nasbench_suite.surrogates.fit import samples_of
 from nasbench_suite.surrogates.regressor import FitError
 from nasbench_suite.surrogates.scores import Scores, scores
@@ -37,21 +37,15 @@ _TRIALS_PER_BLOCK = 5
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Entrant(PredictorChoice):
     """A predictor of a study.
 
     Attributes
     ----------
-    surrogate, encoding, longest_path, settings
-        See `make_predictor`.
     label
         What the study calls it; the surrogate's name if empty.
     """
 
-    surrogate: str
-    encoding: str = "one_hot"
-    longest_path: int = 3
-    settings: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
 
     @property
@@ -191,13 +185,7 @@ def study_trials(material: Material, plan: Plan, entrant: int, trials: Sequence[
         judges, teachers = draw(material, plan, trial)
         for place, size in enumerate(plan.sizes):
             rows = teachers[:size]
-            predictor = make_predictor(
-                material.space,
-                chosen.surrogate,
-                encoding=chosen.encoding,
-                longest_path=chosen.longest_path,
-                **chosen.settings,
-            )
+            predictor = chosen.make(material.space)
             began = time.process_time()
             try:
                 predictor.fit(material.genes[rows], material.results[rows])
@@ -248,10 +236,13 @@ def play_study(
     FitError
         When the table has too few architectures.
     NasbenchSuiteError
-        When `folder` holds another study, or is not writable.
+        When an entrant cannot be made for the table's space, or `folder` holds another study or is not
+        writable.
     """
     material = Material.of(benchmark)
     draw(material, plan, 0)
+    for entrant in plan.entrants:  # says now what is wrong with one
+        entrant.make(material.space)["encoder"].fit_transform(material.genes[:1])
     _claim(folder, plan, benchmark.table.sha256)
     blocks = list(_blocks(plan))
     waiting = {block: folder / f"entrant-{block[0]}-trials-{block[1]}.json" for block in blocks}
