@@ -8,6 +8,7 @@ from nasbench_suite.spaces.categorical import CategoricalSpace
 from nasbench_suite.spaces.darts_cell import DartsCellSpace
 from nasbench_suite.spaces.fbnet import FbnetSpace
 from nasbench_suite.spaces.graph import GraphSpace
+from nasbench_suite.spaces.joint import JointSpace
 from nasbench_suite.spaces.macro import MacroSpace
 from nasbench_suite.spaces.mnasnet import MnasnetSpace
 from nasbench_suite.spaces.mobile import MobileSpace
@@ -24,6 +25,7 @@ __all__ = [
     "FbnetSpace",
     "Genes",
     "GraphSpace",
+    "JointSpace",
     "MacroSpace",
     "MnasnetSpace",
     "MobileSpace",
@@ -44,6 +46,7 @@ _SPACES = {
     "fbnet": FbnetSpace,
     "graph": lambda: GraphSpace("graph"),
     "graph_proteins": lambda: GraphSpace("graph_proteins"),
+    "joint_topology": lambda: JointSpace("joint_topology", NatsTopologySpace()),
     "nasbench101": NasBench101Space,
     "macro": MacroSpace,
     "mnasnet": MnasnetSpace,

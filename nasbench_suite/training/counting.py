@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from nasbench_suite.spaces import Genes, get_space
+from nasbench_suite.spaces import Genes, JointSpace, get_space
 from nasbench_suite.training.networks import Skeleton, build_network
 
 ADDITIVE = frozenset({"macro", "mobile", "nats_topology"})
@@ -139,6 +139,8 @@ def count_many(space: str, genes: Genes, skeleton: Skeleton, shape: tuple[int, .
     """
     known = get_space(space)
     known.canonical(genes)  # refuses what is no architecture
+    if isinstance(known, JointSpace):
+        return count_many(known.base.name, known.cells(genes), skeleton, shape)
     if space in ADDITIVE and len(genes) > sum(known.cardinalities) - known.n_genes:
         counts = _sums(space, genes, skeleton, shape)
     else:

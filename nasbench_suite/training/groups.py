@@ -1,13 +1,15 @@
 """Training any number of architectures: in groups where they can be trained together, else one by one."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.spaces import Genes
+from nasbench_suite.spaces import Genes, JointSpace, get_space
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.many import CPU_GROUP, train_together, why_not_together
@@ -62,6 +64,18 @@ def train_all(
     NasbenchSuiteError
         When the memory of the GPU does not hold a single network.
     """
+    if isinstance(get_space(space), JointSpace):
+        return _train_by_setting(
+            space,
+            genes,
+            skeleton,
+            data,
+            recipe,
+            seed=seed,
+            precision=precision,
+            notice=notice,
+            progress=progress,
+        )
     order = np.lexsort(genes.T[::-1])
     together = not why_not_together(space, skeleton, data, recipe) and precision == "float32"
     done: list[LearningCurves] = []
@@ -76,6 +90,46 @@ def train_all(
     if not done:
         return LearningCurves.empty(0, recipe.epochs)
     return LearningCurves.concatenate(done).take(np.argsort(order))
+
+
+def _train_by_setting(
+    space: str,
+    genes: Genes,
+    skeleton: Skeleton,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    progress: Callable[[int, int], None] | None,
+    **how: Any,
+) -> LearningCurves:
+    """Train the cells of every setting by its own recipe, as if they were alone."""
+    joint, finished = get_space(space), 0
+    done: list[LearningCurves] = []
+    order: list[Rows] = []
+    assert isinstance(joint, JointSpace)
+    for rows, own_recipe in recipes_by_setting(joint, genes, recipe):
+        cells = joint.cells(genes[rows])
+        told = None if progress is None else _after(progress, finished, len(genes))
+        done.append(train_all(joint.base.name, cells, skeleton, data, own_recipe, progress=told, **how))
+        order.append(rows)
+        finished += len(rows)
+    if not done:
+        return LearningCurves.empty(0, recipe.epochs)
+    return LearningCurves.concatenate(done).take(np.argsort(np.concatenate(order)))
+
+
+def recipes_by_setting(space: JointSpace, genes: Genes, recipe: Recipe) -> Iterator[tuple[Rows, Recipe]]:
+    """Yield the rows of every setting, and the recipe with its values."""
+    numbers, settings = space.setting_number(genes), space.settings(genes)
+    for number in np.unique(numbers):
+        rows = np.flatnonzero(numbers == number)
+        values = {name: values[rows[0]] for name, values in settings.items()}
+        own: dict[str, Any] = {"learning_rate": float(values["learning_rate"]), "batch": int(values["batch"])}
+        yield rows, replace(recipe, weight_decay=float(values["weight_decay"]), **own)
+
+
+def _after(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
+    return lambda done, _: progress(before + done, total)
 
 
 def _size(data: TrainingData) -> int:

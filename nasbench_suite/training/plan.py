@@ -13,7 +13,7 @@ from pydantic import Field
 
 from nasbench_suite.cards import Card, Text, read_card
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.spaces import CategoricalSpace, Genes, get_space
+from nasbench_suite.spaces import CategoricalSpace, Genes, JointSpace, get_space
 from nasbench_suite.training.data import TrainingData, load_data
 from nasbench_suite.training.groups import REVISION
 from nasbench_suite.training.networks import Skeleton
@@ -133,6 +133,14 @@ class BuildPlan(Card):
                 f"has {asked[2]} classes, but {data.name} has {given[0]}, {given[1]} and {given[2]}; correct "
                 "its build.toml."
             )
+        space, recipe = get_space(self.space), get_recipe(self.recipe)
+        batches = space.hyperparameters["batch"] if isinstance(space, JointSpace) else ()
+        uneven = [int(batch) for batch in batches if recipe.drop_last and len(data.train) % batch]
+        if uneven:
+            raise NasbenchSuiteError(
+                f"batches of {uneven[0]} leave some of {len(data.train):,} training inputs out, so that "
+                f"settings of {self.benchmark} would see different data; change train in its build.toml."
+            )
 
     def rows(self, seed: int) -> Rows:
         """Return which architectures are trained with a seed of the plan, ascending."""
@@ -148,18 +156,24 @@ class BuildPlan(Card):
         return [
             Block(self, seed, number, part)
             for seed in self.seeds
-            for number, part in enumerate(_parts(self.rows(seed), self.block))
+            for number, part in enumerate(self._parts(self.rows(seed)))
         ]
+
+    def _parts(self, rows: Rows) -> Iterator[Rows]:
+        """Yield blocks of rows; what is trained in different ways is in different blocks."""
+        space = get_space(self.space)
+        ways = np.zeros(len(rows), dtype=np.int64)
+        if isinstance(space, JointSpace):
+            ways = space.setting_number(self.architectures[rows])
+        for way in np.unique(ways):
+            own = rows[ways == way]
+            for start in range(0, len(own), self.block):
+                yield own[start : start + self.block]
 
 
 @lru_cache(maxsize=1)
 def _load(entry: str, device: str) -> TrainingData:
     return load_data(**DataEntry.model_validate_json(entry).model_dump(), device=device)
-
-
-def _parts(rows: Rows, size: int) -> Iterator[Rows]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
 
 
 @dataclass(frozen=True)

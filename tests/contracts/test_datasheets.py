@@ -52,6 +52,9 @@ UNITS = {
     "grams": "g",
     "grams_per_kwh": "g/kWh",
     "watts": "W",
+    "batch": "signals",
+    "rate": "1",
+    "decay": "1",
     "epochs": "epochs",
 }
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nasbench_suite.cards import Datasheet
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.spaces import JointSpace, get_space
 from nasbench_suite.tabular.curve_file import FILE_NAME, CurveFile, read_curve_file
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.table import Column, Table
@@ -80,6 +81,12 @@ def table_of_curves(curves: CurveFile, source: Source, sheet: Datasheet, task: s
     columns["train_seconds"] = Column(_rows_first(search_seconds(curves)))
     for metric, count in (("params_millions", "parameters"), ("flops_millions", "multiply_adds")):
         columns[metric] = Column((curves.counts[count] / _MILLION)[:, None, None], "once")
+    space = get_space(curves.description.space)
+    if isinstance(space, JointSpace):
+        columns |= {
+            name: Column(values[:, None, None], "once")
+            for name, values in space.settings(curves.genes).items()
+        }
     return assemble(
         sheet,
         task,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from nasbench_suite.errors import ArchitectureError, UnknownNameError
-from nasbench_suite.spaces import Genes, get_space
+from nasbench_suite.spaces import Genes, JointSpace, get_space
 from nasbench_suite.training.networks.darts_cell import DartsNetwork
 from nasbench_suite.training.networks.macro import MacroNetwork
 from nasbench_suite.training.networks.mnasnet import MnasnetNetwork
@@ -82,10 +82,12 @@ def build_network(space: str, genes: Genes, skeleton: Skeleton) -> Network:
     NasbenchSuiteError
         When the skeleton does not suit the architecture.
     """
-    builder, _ = _known(space)
     row = np.asarray(genes)
-    rows = row[None]
-    if not get_space(space).valid(rows)[0]:
+    rows, known = row[None], get_space(space)
+    if isinstance(known, JointSpace):  # how it is trained does not matter to a network
+        return build_network(known.base.name, known.cells(rows)[0], skeleton)
+    builder, _ = _known(space)
+    if not known.valid(rows)[0]:
         raise ArchitectureError(f"{row.tolist()} is not a valid architecture of space {space!r}.")
     return builder(row.tolist(), skeleton)
 

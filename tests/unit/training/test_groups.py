@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from nasbench_suite import get_space
+from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.training import groups
+from nasbench_suite.training.counting import count_many
 from nasbench_suite.training.data import load_data
 from nasbench_suite.training.groups import train_all
-from nasbench_suite.training.networks import Skeleton
+from nasbench_suite.training.networks import Skeleton, build_network
+from nasbench_suite.training.plan import read_plan
 from nasbench_suite.training.recipes import get_recipe
 from nasbench_suite.training.seeds import initial_network
 from nasbench_suite.training.trainer import Trainer
@@ -81,3 +85,51 @@ def test_no_architectures_have_no_curves(data):
     curves = train_all("nats_topology", ROWS[:0], SKELETON, data, RECIPE, seed=0)
     assert len(curves) == 0
     assert curves.valid_accuracy.shape == (0, 1)
+
+
+def test_a_joint_row_is_its_cell_trained_by_its_own_setting():
+    data = load_data("mnist1d", train=400, valid=50, test=50)
+    joint = get_space("joint_topology")
+    rows = joint.sample(np.random.default_rng(3), 5)
+    rows[4, :3] = rows[0, :3]  # two cells of one setting train together
+    done = []
+    curves = train_all(
+        joint.name, rows, SKELETON, data, RECIPE, seed=2, progress=lambda *counts: done.append(counts)
+    )
+    assert done[-1] == (5, 5)
+    assert [count for count, _ in done] == sorted({count for count, _ in done})
+    settings = joint.settings(rows)
+    for row in range(5):
+        recipe = replace(
+            RECIPE,
+            learning_rate=settings["learning_rate"][row],
+            batch=int(settings["batch"][row]),
+            weight_decay=settings["weight_decay"][row],
+        )
+        cell = joint.cells(rows[row : row + 1])
+        alone = train_all("nats_topology", cell, SKELETON, data, recipe, seed=2)
+        np.testing.assert_allclose(curves.train_loss[row], alone.train_loss[0], atol=1e-4)
+        np.testing.assert_allclose(curves.valid_loss[row], alone.valid_loss[0], atol=1e-4)
+    assert len(np.unique(curves.train_loss.round(6))) == 5
+
+
+def test_a_joint_row_is_built_and_counted_as_its_cell_is():
+    joint = get_space("joint_topology")
+    rows = joint.sample(np.random.default_rng(3), 40)
+    ours = count_many(joint.name, rows, SKELETON, (1, 40))
+    theirs = count_many("nats_topology", joint.cells(rows), SKELETON, (1, 40))
+    assert (ours.parameters == theirs.parameters).all()
+    assert (ours.multiply_adds == theirs.multiply_adds).all()
+    single = sum(p.numel() for p in build_network(joint.name, rows[0], SKELETON).parameters())
+    assert single == ours.parameters[0]
+
+
+def test_blocks_of_a_joint_build_have_one_setting_each():
+    plan = read_plan(content_root() / "tabular" / "joint-mnist1d" / "build.toml")
+    space, blocks = get_space("joint_topology"), plan.blocks()
+    assert {len(np.unique(space.setting_number(block.genes))) for block in blocks} == {1}
+    first = np.concatenate([block.rows for block in blocks if block.seed == 0])
+    assert sorted(first.tolist()) == list(range(space.distinct))
+    uneven = plan.model_copy(update={"data": plan.data.model_copy(update={"train": 4100})})
+    with pytest.raises(NasbenchSuiteError, match="batches of 200 leave some of 4,100 training inputs out"):
+        uneven.check(replace(load_data("mnist1d", train=4100, valid=50, test=50), classes=10))
