@@ -20,6 +20,7 @@ from nasbench_suite.tasks import SURROGATE
 
 _REMEMBERED_CODES = 1_000_000
 """The largest numbered space whose answers are remembered."""
+_ROWS_AT_ONCE = 16384
 _Values = NDArray[np.float64]
 
 
@@ -92,15 +93,18 @@ class SurrogateBenchmark:
         NasbenchSuiteError
             When there is no such epoch or member.
         """
-        curves = self._curves(genes)
         draws = repeat.standard_normal(len(genes)) if isinstance(repeat, np.random.Generator) else None
         valid, cost = self._roles["valid"], self._roles.get("cost")
+        asked = [metric for metric in (valid, cost, *map(self._visible, info)) if metric is not None]
+        column_of = {metric.name: self._column(metric, epochs) for metric in asked}
+        predicted = self._members(genes, list(column_of.values()))
 
         def values(metric: Metric) -> _Values:
-            members: _Values = curves[:, :, self._column(metric, epochs)].astype(np.float64)
+            column = column_of[metric.name]
+            members = predicted[column]
             found: _Values = members.mean(axis=0)
             if draws is not None and metric is valid:
-                found += self.model.deviation(members, self._column(metric, epochs)) * draws
+                found += self.model.deviation(members, column) * draws
             elif repeat != "mean" and draws is None:
                 found = members[self._position(repeat)]
             return np.exp(found) if metric.name in self.model.logarithmic else found
@@ -123,8 +127,8 @@ class SurrogateBenchmark:
         test = self._roles.get("test")
         if test is None:
             raise NasbenchSuiteError(f"{self.id} predicts no test results, so nothing can be judged there.")
-        members = self._curves(genes)[:, :, self._column(test, None)]
-        found = members.astype(np.float64).mean(axis=0)
+        column = self._column(test, None)
+        found: _Values = self._members(genes, [column])[column].mean(axis=0)
         return TestMetrics(np.exp(found) if test.name in self.model.logarithmic else found)
 
     def predictions(self, genes: Genes, *, epochs: int | None = None) -> dict[str, _Values]:
@@ -140,10 +144,14 @@ class SurrogateBenchmark:
         NasbenchSuiteError
             When there is no such epoch.
         """
-        curves, found = self._curves(genes), {}
-        for name, metric in self.metrics.items():
-            column = self._column(metric, None if metric.role == "test" else epochs)
-            members = curves[:, :, column].astype(np.float64)
+        found = {}
+        column_of = {
+            name: self._column(metric, None if metric.role == "test" else epochs)
+            for name, metric in self.metrics.items()
+        }
+        predicted = self._members(genes, list(column_of.values()))
+        for name, column in column_of.items():
+            members = predicted[column]
             logarithmic = name in self.model.logarithmic
             found[name] = np.exp(members.mean(axis=0)) if logarithmic else members.mean(axis=0)
             found[f"{'log_' * logarithmic}{name}_sd"] = self.model.deviation(members, column)
@@ -153,20 +161,32 @@ class SurrogateBenchmark:
         """Return a number per isomorphism class, `[n]`."""
         return self.space.key(genes).view(np.int64)
 
-    def _curves(self, genes: Genes) -> NDArray[np.float32]:
-        """Return predictions of all members, `[members, n, columns]`."""
+    def _members(self, genes: Genes, columns: Sequence[int]) -> dict[int, _Values]:
+        """Return predictions of all members, `[members, n]` by column.
+
+        Only the columns that are asked for are gathered: a million architectures with all of theirs are
+        gigabytes.
+        """
         if not isinstance(self.space, NumberedSpace) or self.space.n_codes > _REMEMBERED_CODES:
-            return self.model.curves(genes).astype(np.float32)
+            return self._predicted(genes, columns)
         codes = self.space.representative_of_code[self.space.encode(genes)]
         if codes.min(initial=0) < 0:
             self.space.key(genes)  # says which row is none of the space's
         if self._known is None:
-            members, _, columns = self.model.curves(self._any()).shape
-            self._known = np.full((self.space.n_codes, members, columns), np.nan, dtype=np.float32)
-        new = np.unique(codes[np.isnan(self._known[codes, 0, 0])])
+            members, _, length = self.model.curves(self._any()).shape
+            self._known = np.full((length, self.space.n_codes, members), np.nan, dtype=np.float32)
+        new = np.unique(codes[np.isnan(self._known[0, codes, 0])])
         if len(new):
-            self._known[new] = self.model.curves(self.space.decode(new)).transpose(1, 0, 2)
-        return self._known[codes].transpose(1, 0, 2)
+            self._known[:, new] = self.model.curves(self.space.decode(new)).transpose(2, 1, 0)
+        return {column: self._known[column][codes].T.astype(np.float64) for column in columns}
+
+    def _predicted(self, genes: Genes, columns: Sequence[int]) -> dict[int, _Values]:
+        parts = [
+            self.model.curves(genes[start : start + _ROWS_AT_ONCE])[:, :, list(columns)]
+            for start in range(0, max(1, len(genes)), _ROWS_AT_ONCE)
+        ]
+        found = np.concatenate(parts, axis=1).astype(np.float32).astype(np.float64)  # as those remembered
+        return {column: found[:, :, place] for place, column in enumerate(columns)}
 
     def _column(self, metric: Metric, epochs: int | None) -> int:
         """Return the column of a metric after `epochs`."""

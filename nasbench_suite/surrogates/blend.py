@@ -17,10 +17,17 @@ from nasbench_suite.surrogates.scores import unexplained
 from nasbench_suite.surrogates.warp import Warp
 
 DEFAULT_PARTS: Mapping[str, Mapping[str, Any]] = {
-    "gaussian_process": {"lengths": "each", "restarts": 0},
-    "nu_svr": {},
+    "gaussian_process": {"members": 2, "lengths": "each", "restarts": 0},
+    "nu_svr": {"members": 1, "share": 1.0},
     "random_forest": {"max_features": 0.6},
-    "xgboost": {"rounds": 800, "learning_rate": 0.03, "max_depth": 5, "columns": 0.3, "min_child_weight": 3},
+    "xgboost": {
+        "members": 2,
+        "rounds": 800,
+        "learning_rate": 0.03,
+        "max_depth": 5,
+        "columns": 0.3,
+        "min_child_weight": 3,
+    },
 }
 """Families that err in different ways: smooth in all columns, or in steps along a few."""
 

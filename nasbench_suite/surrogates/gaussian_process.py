@@ -16,10 +16,13 @@ _STEPS = 100
 
 
 class GaussianProcess(Surrogate):
-    """A Gaussian process with noise; the kernel's parameters are those of the largest marginal likelihood.
+    """Gaussian processes with noise; a kernel's parameters are those of the largest marginal likelihood.
 
     Parameters
     ----------
+    members
+        Processes on all samples, each with a kernel found by other chosen samples. More than one help where
+        there are more samples than can be chosen.
     kernel
         One of `KERNELS`.
     lengths
@@ -37,19 +40,23 @@ class GaussianProcess(Surrogate):
     Attributes
     ----------
     samples_
-        Features it was fitted on, `[n, columns]`.
+        Features they were fitted on, `[n, columns]`.
+    centre_
+        What is taken from every column before it is divided by its length scale, `[columns]`.
+    lengths_
+        Length scales, `[members, columns]`.
+    variances_
+        Of the function and of the noise, on standardised targets, `[members, 2]`.
     lower_, weights_
-        Cholesky factor of their covariance with noise, `[n, n]`, and its solution with the targets, `[n]`.
-    centre_, lengths_
-        What is taken from every column before it is divided by its length scale, `[columns]` each.
-    amplitude_, noise_
-        Variance of the function and of the noise, on standardised targets.
+        Cholesky factors of the samples' covariances with noise, `[members, n, n]`, and their solutions with
+        the targets, `[members, n]`.
     """
 
     name = "gaussian_process"
 
     def __init__(
         self,
+        members: int = 1,
         kernel: str = "matern",
         lengths: str = "one",
         restarts: int = 1,
@@ -57,6 +64,7 @@ class GaussianProcess(Surrogate):
         largest: int = 10_000,
         seed: int = 0,
     ):
+        self.members = members
         self.kernel = kernel
         self.lengths = lengths
         self.restarts = restarts
@@ -69,20 +77,28 @@ class GaussianProcess(Surrogate):
         self._check(len(targets))
         self.samples_ = features.copy()
         self.centre_ = features.mean(axis=0, dtype=np.float64)
-        self._find_parameters(features - self.centre_, targets)
+        rng = np.random.default_rng(self.seed)
+        found = [self._parameters(features - self.centre_, targets, rng) for _ in range(self.members)]
+        self.lengths_ = np.array([lengths for lengths, _ in found])
+        self.variances_ = np.array([variances for _, variances in found])
         self._factorise()
-        half = solve_triangular(self.lower_, targets, lower=True, check_finite=False)
-        self.weights_ = solve_triangular(self.lower_, half, lower=True, trans="T", check_finite=False)
+        half = [solve_triangular(lower, targets, lower=True, check_finite=False) for lower in self.lower_]
+        self.weights_ = np.array(
+            [
+                solve_triangular(lower, solved, lower=True, trans="T", check_finite=False)
+                for lower, solved in zip(self.lower_, half, strict=True)
+            ]
+        )
 
     def _check(self, samples: int) -> None:
         if self.kernel not in KERNELS:
             raise UnknownNameError("kernel", self.kernel, KERNELS)
         if self.lengths not in LENGTHS:
             raise UnknownNameError("choice of length scales", self.lengths, LENGTHS)
-        if self.chosen < 2 or self.restarts < 0:
+        if self.members < 1 or self.chosen < 2 or self.restarts < 0:
             raise NasbenchSuiteError(
-                "a Gaussian process needs at least 2 chosen samples and no negative number of restarts; not "
-                f"chosen={self.chosen}, restarts={self.restarts}."
+                "Gaussian processes need a member, at least 2 chosen samples and no negative number of "
+                f"restarts; not members={self.members}, chosen={self.chosen}, restarts={self.restarts}."
             )
         if samples > self.largest:
             raise NasbenchSuiteError(
@@ -90,9 +106,10 @@ class GaussianProcess(Surrogate):
                 f"surrogate, or set largest={samples} (it is {self.largest})."
             )
 
-    def _find_parameters(self, centred: Values, targets: Values) -> None:
-        """Set length scales and variances: the best end of L-BFGS-B over all starts."""
-        rng = np.random.default_rng(self.seed)
+    def _parameters(
+        self, centred: Values, targets: Values, rng: np.random.Generator
+    ) -> tuple[Values, Values]:
+        """Return length scales `[columns]` and variances `[2]`: the best end of L-BFGS-B over all starts."""
         rows = np.sort(rng.permutation(len(targets))[: self.chosen])
         columns = centred.shape[1]
         unit = centred.std(axis=0) if self.lengths == "each" else np.ones(1)
@@ -113,31 +130,37 @@ class GaussianProcess(Surrogate):
             for start in starts
         ]
         best = min(ends, key=lambda end: float(end.fun))
-        self.lengths_ = np.broadcast_to(np.exp(best.x[:-2]), columns).copy()
-        self.amplitude_, self.noise_ = map(float, np.exp(best.x[-2:]))
+        return np.broadcast_to(np.exp(best.x[:-2]), columns).copy(), np.exp(best.x[-2:])
 
     def _factorise(self) -> None:
-        covariance = self._covariance(self.samples_)
-        covariance[np.diag_indices_from(covariance)] += self.noise_ + JITTER
-        self.lower_ = np.linalg.cholesky(covariance)
+        factors = []
+        for member, (_, noise) in enumerate(self.variances_):
+            covariance = self._covariance(self.samples_, member)
+            covariance[np.diag_indices_from(covariance)] += noise + JITTER
+            factors.append(np.linalg.cholesky(covariance))
+        self.lower_ = np.array(factors)
 
-    def _covariance(self, features: NDArray[np.float32]) -> Values:
+    def _covariance(self, features: NDArray[np.float32], member: int) -> Values:
         """Return the covariance of the function at some features and at the samples, `[n, samples]`."""
-        a, b = ((rows - self.centre_) / self.lengths_ for rows in (features, self.samples_))
-        covariance: Values = self.amplitude_ * KERNELS[self.kernel].values(squared_distances(a, b))
+        a, b = ((rows - self.centre_) / self.lengths_[member] for rows in (features, self.samples_))
+        shape = KERNELS[self.kernel].values(squared_distances(a, b))
+        covariance: Values = self.variances_[member, 0] * shape
         return covariance
 
     def members_standardised(self, features: NDArray[np.float32]) -> Values:
-        """Return the posterior mean as the only member, `[1, n]`."""
-        mean: Values = self._covariance(features) @ self.weights_
-        return mean[None]
+        """Return the posterior means; see `Surrogate.members_standardised`."""
+        means = [self._covariance(features, m) @ self.weights_[m] for m in range(len(self.variances_))]
+        return np.array(means)
 
     def distribution(self, features: NDArray[np.float32]) -> tuple[Values, Values]:
-        """Return the posterior's mean and deviation, with the noise of an observation, `[n]` each."""
-        covariance = self._covariance(features)
-        explained = solve_triangular(self.lower_, covariance.T, lower=True, check_finite=False)
-        variance = self.amplitude_ + self.noise_ - (explained**2).sum(axis=0)
-        return covariance @ self.weights_, np.sqrt(np.maximum(variance, 0.0))
+        """Return mean and deviation of the mixture of the posteriors, with an observation's noise: `[n]`."""
+        means, variances = [], []
+        for member, (variance, noise) in enumerate(self.variances_):
+            covariance = self._covariance(features, member)
+            explained = solve_triangular(self.lower_[member], covariance.T, lower=True, check_finite=False)
+            variances.append(np.maximum(variance + noise - (explained**2).sum(axis=0), 0.0))
+            means.append(covariance @ self.weights_[member])
+        return np.mean(means, axis=0), np.sqrt(np.mean(variances, axis=0) + np.var(means, axis=0))
 
     def state(self) -> Arrays:
         """Return samples, solution and the kernel's parameters; the factor is computed again from them."""
@@ -146,7 +169,7 @@ class GaussianProcess(Surrogate):
             "weights": self.weights_,
             "centre": self.centre_,
             "lengths": self.lengths_,
-            "variances": np.array([self.amplitude_, self.noise_]),
+            "variances": self.variances_,
         }
 
     def restore(self, arrays: Arrays) -> None:
@@ -154,6 +177,6 @@ class GaussianProcess(Surrogate):
         self.samples_ = np.asarray(arrays["samples"], dtype=np.float32)
         self.centre_ = np.asarray(arrays["centre"], dtype=np.float64)
         self.lengths_ = np.asarray(arrays["lengths"], dtype=np.float64)
-        self.amplitude_, self.noise_ = map(float, arrays["variances"])
+        self.variances_ = np.asarray(arrays["variances"], dtype=np.float64)
         self.weights_ = np.asarray(arrays["weights"], dtype=np.float64)
         self._factorise()

@@ -57,7 +57,7 @@ class Entrant(PredictorChoice):
 DEFAULT_ENTRANTS = (
     Entrant("xgboost", settings={"members": 3, "rounds": 150, "learning_rate": 0.1}),
     Entrant("random_forest"),
-    Entrant("gaussian_process", settings={"restarts": 0}),
+    Entrant("gaussian_process", settings={"restarts": 0, "chosen": 400}),
     Entrant("nu_svr", settings={"members": 3, "cost": 10.0}),
     Entrant("mlp", settings={"members": 3, "epochs": 100}),
 )

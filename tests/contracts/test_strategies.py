@@ -45,6 +45,9 @@ FEW_EPOCHS = {
 }
 """The same of those whose predictor is trained."""
 
+ASKED_ONE_BY_ONE = ("optuna_tpe",)
+"""Strategies that take milliseconds for every proposal of every run."""
+
 each_strategy = pytest.mark.parametrize("name", strategy_names())
 each_strategy_and_task = pytest.mark.parametrize(
     ("name", "task"),
@@ -94,7 +97,7 @@ def pool():
 
 def runs_of(name):
     """Return how many runs are played: few of those that train networks."""
-    return 2 if name in TRAINING else RUNS
+    return 2 if name in TRAINING or name in ASKED_ONE_BY_ONE else RUNS
 
 
 def built(name, space, seed=0, runs=None):
@@ -146,7 +149,7 @@ def test_a_state_taken_half_way_leads_to_the_same_end(name, task, half):
 
 @each_strategy_and_task
 def test_proposals_are_valid_rows_one_per_run(name, task):
-    runs = 4 if name in TRAINING else 40
+    runs = 4 if name in TRAINING or name in ASKED_ONE_BY_ONE else 40
     strategy = built(name, task.space, runs=runs)
     for _ in range(STEPS):
         proposals = strategy.ask()

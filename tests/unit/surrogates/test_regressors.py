@@ -32,7 +32,14 @@ QUICK = {
     "random_forest": {"trees": 60, "max_features": 0.5},
     "xgboost": {"rounds": 80, "members": 2, "learning_rate": 0.2},
 }
-VARIANTS = [*sorted(QUICK), "xgboost rank", "xgboost quantile", "xgboost absolute", "gaussian_process each"]
+VARIANTS = [
+    *sorted(QUICK),
+    "xgboost rank",
+    "xgboost quantile",
+    "xgboost absolute",
+    "gaussian_process each",
+    "gaussian_process several",
+]
 
 
 def worth(genes):
@@ -43,8 +50,11 @@ def worth(genes):
 
 def quick(variant):
     name, _, choice = variant.partition(" ")
-    chosen = "lengths" if name == "gaussian_process" else "objective"
-    settings = {**QUICK[name], **({chosen: choice} if choice else {})}
+    settings = dict(QUICK[name])
+    if name == "gaussian_process" and choice:
+        settings |= {"lengths": "each", "members": 2 if choice == "several" else 1, "chosen": 100}
+    elif choice:
+        settings["objective"] = choice
     return make_predictor(SPACE, name, **settings)
 
 
@@ -192,9 +202,10 @@ def test_a_forest_walks_as_scikit_learns_does():
 def test_a_gaussian_process_predicts_as_scikit_learns_with_the_same_kernel(name, lengths):
     x, y = made_up()
     ours = GaussianProcess(kernel=name, lengths=lengths, restarts=0).fit(x, y)
-    assert len(set(ours.lengths_)) == (1 if lengths == "one" else 6)
-    shape = Matern(ours.lengths_, nu=2.5) if name == "matern" else RBF(ours.lengths_)
-    kernel = ConstantKernel(ours.amplitude_) * shape + WhiteKernel(ours.noise_)
+    assert len(set(ours.lengths_[0])) == (1 if lengths == "one" else 6)
+    shape = Matern(ours.lengths_[0], nu=2.5) if name == "matern" else RBF(ours.lengths_[0])
+    amplitude, noise = ours.variances_[0]
+    kernel = ConstantKernel(amplitude) * shape + WhiteKernel(noise)
     theirs = GaussianProcessRegressor(kernel, alpha=1e-8, optimizer=None).fit(x, standardised(y))
     new = made_up(50, 5)[0]
     for found, expected, shift in zip(
@@ -222,17 +233,28 @@ def test_the_likelihood_of_a_kernel_and_its_gradient_are_scikit_learns(name, len
 
 def test_columns_that_tell_nothing_get_long_lengths():
     x, y = made_up(300)
-    found = GaussianProcess(lengths="each", restarts=0).fit(1000 * x + 5, y).lengths_
+    found = GaussianProcess(lengths="each", restarts=0).fit(1000 * x + 5, y).lengths_[0]
     assert found[3:].min() > 5 * found[:3].max()
 
 
 def test_few_chosen_samples_find_nearly_the_kernel_of_all():
     x, y = made_up(400)
     few, all_ = (GaussianProcess(restarts=0, chosen=chosen).fit(x, y) for chosen in (150, 400))
-    assert len(few.weights_) == 400
-    assert few.lengths_[0] == pytest.approx(all_.lengths_[0], rel=0.3)
+    assert few.weights_.shape == (1, 400)
+    assert few.lengths_[0, 0] == pytest.approx(all_.lengths_[0, 0], rel=0.3)
     new, truth = made_up(300, 5)
     assert np.abs(few.predict(new) - truth).mean() < 1.1 * np.abs(all_.predict(new) - truth).mean()
+
+
+def test_several_processes_have_kernels_of_their_own_and_are_a_mixture():
+    x, y = made_up(300)
+    several = GaussianProcess(members=3, restarts=0, chosen=100, lengths="each").fit(x, y)
+    assert len(np.unique(several.lengths_.round(9), axis=0)) == 3
+    new = made_up(50, 5)[0]
+    members = several.predict_members(new)
+    mean, deviation = several.predict(new, return_std=True)
+    np.testing.assert_allclose(mean, members.mean(axis=0))
+    assert (deviation > members.std(axis=0)).all()
 
 
 def test_a_gaussian_process_that_is_too_large_is_refused():
@@ -291,7 +313,7 @@ def test_a_gaussian_process_knows_its_noise():
     x = rng.uniform(-2, 2, size=(300, 1)).astype(np.float32)
     y = np.sin(2 * x[:, 0]) + rng.normal(0, 0.3, size=300)
     process = GaussianProcess(restarts=0).fit(x, y)
-    assert np.sqrt(process.noise_) * y.std() == pytest.approx(0.3, rel=0.15)
+    assert np.sqrt(process.variances_[0, 1]) * y.std() == pytest.approx(0.3, rel=0.15)
     near, far = process.predict(np.array([[0.0], [40.0]], dtype=np.float32), return_std=True)[1]
     assert far > 2 * near
 
