@@ -45,6 +45,12 @@ def import_(
     space: str = typer.Option("", help="The search space.", rich_help_panel=_OF_TABLE),
     arch: str = typer.Option("", help="Column with architectures as text.", rich_help_panel=_OF_TABLE),
     index: str = typer.Option("", help="Column with official indices instead.", rich_help_panel=_OF_TABLE),
+    settings: str = typer.Option(
+        "",
+        metavar="COLUMN,...",
+        help="Columns with hyperparameters that are searched too; with or without architectures.",
+        rich_help_panel=_OF_TABLE,
+    ),
     valid: list[str] = typer.Option(
         [], metavar="NAME=COLUMNS", help="What steers a search.", rich_help_panel=_OF_TABLE
     ),
@@ -81,12 +87,17 @@ def import_(
         nasbench-suite import table mine.csv --space nats_topology --name mine/cifar10 --arch cell
         --valid accuracy=12:val12,200:val200 --test accuracy=200:test --percent --cost seconds=time
 
+        nasbench-suite import table hpo.csv --name mine/hpo --settings lr,batch --valid accuracy=acc
+
+        nasbench-suite import table joint.csv --name mine/joint --space nats_topology --arch cell
+        --settings lr,batch --valid accuracy=acc
+
         nasbench-suite import table mine.csv --mapping mine.toml
     """
     if format_name not in IMPORTERS:
         raise UnknownNameError("importer", format_name, IMPORTERS)
     options = {"valid": valid, "test": test, "cost": cost, "info": info}
-    of_table = [mapping, space, arch, index, percent, licence, *options.values()]
+    of_table = [mapping, space, arch, index, settings, percent, licence, *options.values()]
     if format_name != _TABLE and any(of_table):
         raise NasbenchSuiteError(
             f"importer {format_name} knows its columns; leave out the options of `table`."
@@ -102,7 +113,15 @@ def import_(
         if arch and index:
             raise NasbenchSuiteError("--arch and --index are two ways to say the same; give one of them.")
         metrics: dict[Role, list[str]] = {"valid": valid, "test": test, "cost": cost, "info": info}
-        meaning = table_mapping(name, space, arch or index, metrics, percent=percent, licence=licence)
+        meaning = table_mapping(
+            name,
+            space,
+            arch or index,
+            metrics,
+            settings=[column.strip() for column in settings.split(",")] if settings else [],
+            percent=percent,
+            licence=licence,
+        )
         name = meaning.benchmark.name
     report_import(
         format_name, files, meaning, name=name, partial=partial, jobs=jobs, quiet=quiet, as_json=as_json

@@ -49,7 +49,7 @@ def _facts(name: str) -> dict[str, Any]:
         return _datasheet_facts(datasheets()[name])
     if name in task_names() or name.startswith(SURROGATE):
         return _task_facts(name)
-    if name in space_names():
+    if name in space_names() or "grid(" in name:
         return _space_facts(name)
     if name in leaderboard_folders():
         return read_rules(leaderboard_folders()[name]).model_dump(exclude_none=True)

@@ -23,6 +23,7 @@ def table_mapping(
     arch: str,
     metrics: Mapping[Role, Sequence[str]],
     *,
+    settings: Sequence[str] = (),
     percent: bool = False,
     licence: str = "",
 ) -> TableMapping:
@@ -37,6 +38,8 @@ def table_mapping(
     metrics
         `NAME=COLUMNS` or `NAME[UNIT,DIRECTION]=COLUMNS` by role. COLUMNS are separated by commas: one per
         training, each with its training epochs before a colon where there are several (`12:val12`).
+    settings
+        Columns with hyperparameters that are searched too.
     percent
         Whether validation and test columns are in per cent, to be stored as fractions.
     licence
@@ -51,7 +54,7 @@ def table_mapping(
     if not (slash and benchmark and dataset):
         raise NasbenchSuiteError(f"--name is BENCHMARK/DATASET, for example mine/cifar10, not {task!r}.")
     for option, value in (("--space", space), ("--arch or --index", arch)):
-        if not value:
+        if not value and (space or arch or not settings):
             raise NasbenchSuiteError(f"{option} is missing; without --mapping it has to be given.")
     entries: dict[str, MetricEntry] = {}
     columns: dict[str, Any] = {}
@@ -67,7 +70,7 @@ def table_mapping(
     return TableMapping(
         benchmark=about,
         metrics=entries,
-        tasks={dataset: TaskMapping(space=space, arch=arch, columns=columns)},
+        tasks={dataset: TaskMapping(space=space, arch=arch, settings=list(settings), columns=columns)},
     )
 
 

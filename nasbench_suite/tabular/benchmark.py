@@ -147,7 +147,11 @@ class TabularBenchmark:
 
     def _raise_absent(self, row: Genes) -> None:
         self.space.key(row[None])  # says what is wrong with an invalid architecture
-        raise ArchitectureError(f"architecture {self.space.format(row[None])[0]} is not in table {self.id}.")
+        whole = self.space.size if self.table.description.rows == "string" else self.space.distinct
+        raise ArchitectureError(
+            f"architecture {self.space.format(row[None])[0]} is not in table {self.id}, which holds "
+            f"{len(self.table):,} of {whole:,}; a surrogate answers for all: nasbench-suite fit {self.id}."
+        )
 
     def _no_test(self) -> str:
         return f"{self.id} holds no test results, so nothing can be judged there."

@@ -140,7 +140,7 @@ def count_many(space: str, genes: Genes, skeleton: Skeleton, shape: tuple[int, .
     known = get_space(space)
     known.canonical(genes)  # refuses what is no architecture
     if isinstance(known, JointSpace):
-        return count_many(known.base.name, known.cells(genes), skeleton, shape)
+        return count_many(known.architecture_space.name, known.architectures(genes), skeleton, shape)
     if space in ADDITIVE and len(genes) > sum(known.cardinalities) - known.n_genes:
         counts = _sums(space, genes, skeleton, shape)
     else:

@@ -108,9 +108,11 @@ def _train_by_setting(
     order: list[Rows] = []
     assert isinstance(joint, JointSpace)
     for rows, own_recipe in recipes_by_setting(joint, genes, recipe):
-        cells = joint.cells(genes[rows])
+        cells = joint.architectures(genes[rows])
         told = None if progress is None else _after(progress, finished, len(genes))
-        done.append(train_all(joint.base.name, cells, skeleton, data, own_recipe, progress=told, **how))
+        done.append(
+            train_all(joint.architecture_space.name, cells, skeleton, data, own_recipe, progress=told, **how)
+        )
         order.append(rows)
         finished += len(rows)
     if not done:
@@ -119,13 +121,23 @@ def _train_by_setting(
 
 
 def recipes_by_setting(space: JointSpace, genes: Genes, recipe: Recipe) -> Iterator[tuple[Rows, Recipe]]:
-    """Yield the rows of every setting, and the recipe with its values."""
+    """Yield the rows of every setting, and the recipe with its values.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When a hyperparameter is none of a recipe's numbers.
+    """
+    for name in space.grid.values:
+        if name not in space.grid.numbers or not isinstance(getattr(recipe, name, ""), int | float):
+            raise NasbenchSuiteError(
+                f"networks of space {space.name} cannot be trained: {name} is no number of a training recipe."
+            )
     numbers, settings = space.setting_number(genes), space.settings(genes)
     for number in np.unique(numbers):
         rows = np.flatnonzero(numbers == number)
-        values = {name: values[rows[0]] for name, values in settings.items()}
-        own: dict[str, Any] = {"learning_rate": float(values["learning_rate"]), "batch": int(values["batch"])}
-        yield rows, replace(recipe, weight_decay=float(values["weight_decay"]), **own)
+        own = {name: type(getattr(recipe, name))(values[rows[0]]) for name, values in settings.items()}
+        yield rows, replace(recipe, **own)
 
 
 def _after(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:

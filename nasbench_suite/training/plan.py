@@ -134,7 +134,7 @@ class BuildPlan(Card):
                 "its build.toml."
             )
         space, recipe = get_space(self.space), get_recipe(self.recipe)
-        batches = space.hyperparameters["batch"] if isinstance(space, JointSpace) else ()
+        batches = space.grid.numbers.get("batch", ()) if isinstance(space, JointSpace) else ()
         uneven = [int(batch) for batch in batches if recipe.drop_last and len(data.train) % batch]
         if uneven:
             raise NasbenchSuiteError(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from nasbench_suite.errors import (
 )
 from nasbench_suite.foreign.cells import Cells, read_cells, shown
 from nasbench_suite.formula import Formula
-from nasbench_suite.spaces import Genes, get_space
+from nasbench_suite.spaces import Genes, GridSpace, get_space
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.importers.mapping import ByEpoch, Formulas, TableMapping, TaskMapping
@@ -47,19 +48,52 @@ def convert(job: ImportJob) -> None:
     mapping = TableMapping.model_validate_json(job.options["mapping"])
     cells = read_cells(path)
     source = Source.of([path], mapping.benchmark.version)
-    genes: dict[tuple[str, str], Genes] = {}
+    genes: dict[tuple[str, ...], Genes] = {}
     for dataset, task in mapping.tasks.items():
-        if (task.space, task.arch) not in genes:
-            genes[task.space, task.arch] = _genes(cells, task, job)
-        job.save(_table(job, dataset, task, cells, source, genes[task.space, task.arch]))
+        space, texts = _rows(cells, task)
+        key = (space, task.arch, *task.settings)
+        if key not in genes:
+            genes[key] = _genes(cells, task, space, texts, job)
+        entry = job.sheet.tasks[dataset].model_copy(update={"space": space})
+        sheet = job.sheet.model_copy(update={"tasks": {**job.sheet.tasks, dataset: entry}})
+        job.save(_table(replace(job, sheet=sheet), dataset, task, cells, source, genes[key]))
 
 
-def _genes(cells: Cells, task: TaskMapping, job: ImportJob) -> Genes:
-    """Return the architecture of every row, uint8 `[rows, n_genes]`."""
-    space = get_space(task.space)
-    texts = cells.texts(task.arch)
+def _rows(cells: Cells, task: TaskMapping) -> tuple[str, list[str]]:
+    """Return the space of a task's rows, and each row in its text form."""
+    texts = cells.texts(task.arch) if task.arch else [""] * len(cells)
     if not texts:
         raise DamagedFileError(f"{cells.file} has no rows; give a file with at least one architecture.")
+    if not task.settings:
+        return task.space, texts
+    words = {name: _words(cells.texts(name)) for name in task.settings}
+    grid = GridSpace({name: _distinct(values) for name, values in words.items()})
+    named = [[f"{name}={value}" for value in values] for name, values in words.items()]
+    rows = [" ".join(parts).strip() for parts in zip(*named, texts, strict=True)]
+    return f"{task.space}*{grid.name}" if task.space else grid.name, rows
+
+
+def _words(texts: list[str]) -> list[str]:
+    """Return the values of a hyperparameter as words; numbers in one form, however they are written."""
+    words = [text.strip() for text in texts]
+    try:
+        return [f"{float(word):.12g}" for word in words]
+    except ValueError:
+        return words
+
+
+def _distinct(words: list[str]) -> list[str]:
+    """Return different words, numbers by size."""
+    try:
+        return sorted(set(words), key=float)
+    except ValueError:
+        return sorted(set(words))
+
+
+def _genes(cells: Cells, task: TaskMapping, space_name: str, texts: list[str], job: ImportJob) -> Genes:
+    """Return the architecture of every row, uint8 `[rows, n_genes]`."""
+    space = get_space(space_name)
+    columns = " and ".join(repr(name) for name in (*task.settings, task.arch) if name)
     genes = np.empty((len(texts), space.n_genes), dtype=np.uint8)
     first_row: dict[bytes, int] = {}
     for row, text in enumerate(texts):
@@ -69,7 +103,7 @@ def _genes(cells: Cells, task: TaskMapping, job: ImportJob) -> Genes:
             genes[row] = space.parse(text)
         except ArchitectureError as problem:
             raise ArchitectureError(
-                f"{cells.file}, {cells.place(row)}, column {task.arch!r}: {shown(text)}: {problem}"
+                f"{cells.file}, {cells.place(row)}, column {columns}: {shown(text)}: {problem}"
             ) from problem
         before = first_row.setdefault(genes[row].tobytes(), row)
         if before != row:

@@ -23,7 +23,7 @@ training epochs to either. A column whose name is no plain word stands between b
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from nasbench_suite.cards import Card, CardError, Datasheet, MetricEntry, Paper, TaskEntry, Text, datasheets
 from nasbench_suite.errors import UnknownNameError
@@ -32,6 +32,9 @@ from nasbench_suite.tabular.row_index import RowMeaning
 
 _NOT_STATED = "not stated in the mapping that the table was imported with"
 _UNKNOWN_PAPER = Paper(title=_NOT_STATED, authors=_NOT_STATED, venue=_NOT_STATED, year=0)
+
+UNKNOWN_SPACE = "grid"
+"""Stands in a datasheet for the space of settings, whose values only the file tells."""
 
 Formulas = Text | Annotated[list[Text], Field(min_length=1)]
 """One formula for all trainings, or one per training."""
@@ -79,6 +82,9 @@ class TaskMapping(Card):
         Name of the search space.
     arch
         The column with the architecture in the space's published text form, or with its official index.
+    settings
+        Columns with hyperparameters, which are searched too: rows are then architectures with settings, or,
+        without `space` and `arch`, settings alone.
     rows
         What a row is; see `TableDescription`.
     valid, test
@@ -92,14 +98,23 @@ class TaskMapping(Card):
     """
 
     title: str = ""
-    space: Text
-    arch: Text
+    space: str = ""
+    arch: str = ""
+    settings: list[Text] = Field(default_factory=list)
     rows: RowMeaning = "string"
     valid: str = ""
     test: str = ""
     repeats: list[Text] = Field(default_factory=list)
     partial_epochs: str = ""
     columns: Annotated[dict[Text, Formulas | ByEpoch], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_rows(self) -> "TaskMapping":
+        if bool(self.space) != bool(self.arch):
+            raise ValueError("space and arch go together")
+        if not self.space and not self.settings:
+            raise ValueError("give space and arch, or settings, or all three")
+        return self
 
 
 class TableMapping(Card):
@@ -147,7 +162,7 @@ class TableMapping(Card):
             tasks={
                 name: TaskEntry(
                     title=task.title or name,
-                    space=task.space,
+                    space=task.space or UNKNOWN_SPACE,
                     valid=_chosen(name, task, metrics, "valid"),
                     test=_chosen(name, task, metrics, "test"),
                     partial_epochs=task.partial_epochs,

@@ -85,7 +85,7 @@ def build_network(space: str, genes: Genes, skeleton: Skeleton) -> Network:
     row = np.asarray(genes)
     rows, known = row[None], get_space(space)
     if isinstance(known, JointSpace):  # how it is trained does not matter to a network
-        return build_network(known.base.name, known.cells(rows)[0], skeleton)
+        return build_network(known.architecture_space.name, known.architectures(rows)[0], skeleton)
     builder, _ = _known(space)
     if not known.valid(rows)[0]:
         raise ArchitectureError(f"{row.tolist()} is not a valid architecture of space {space!r}.")

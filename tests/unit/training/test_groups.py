@@ -106,7 +106,7 @@ def test_a_joint_row_is_its_cell_trained_by_its_own_setting():
             batch=int(settings["batch"][row]),
             weight_decay=settings["weight_decay"][row],
         )
-        cell = joint.cells(rows[row : row + 1])
+        cell = joint.architectures(rows[row : row + 1])
         alone = train_all("nats_topology", cell, SKELETON, data, recipe, seed=2)
         np.testing.assert_allclose(curves.train_loss[row], alone.train_loss[0], atol=1e-4)
         np.testing.assert_allclose(curves.valid_loss[row], alone.valid_loss[0], atol=1e-4)
@@ -117,7 +117,7 @@ def test_a_joint_row_is_built_and_counted_as_its_cell_is():
     joint = get_space("joint_topology")
     rows = joint.sample(np.random.default_rng(3), 40)
     ours = count_many(joint.name, rows, SKELETON, (1, 40))
-    theirs = count_many("nats_topology", joint.cells(rows), SKELETON, (1, 40))
+    theirs = count_many("nats_topology", joint.architectures(rows), SKELETON, (1, 40))
     assert (ours.parameters == theirs.parameters).all()
     assert (ours.multiply_adds == theirs.multiply_adds).all()
     single = sum(p.numel() for p in build_network(joint.name, rows[0], SKELETON).parameters())
