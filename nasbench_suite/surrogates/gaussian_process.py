@@ -13,6 +13,8 @@ LENGTHS = ("one", "each")
 """One length scale for all columns, or one for each: columns that tell nothing then get long ones."""
 _LENGTHS, _AMPLITUDES, _NOISES = (1e-1, 1e3), (1e-2, 1e3), (1e-6, 1e1)
 _STEPS = 100
+_FIRST_NOISE = 0.1
+"""With less, the first step of the search may leap to lengths so short that every sample stands alone."""
 
 
 class GaussianProcess(Surrogate):
@@ -115,7 +117,7 @@ class GaussianProcess(Surrogate):
         unit = centred.std(axis=0) if self.lengths == "each" else np.ones(1)
         unit = np.where(unit > 0, unit, 1.0)  # a constant column has any length
         bounds = np.log(np.vstack([unit[:, None] * np.array(_LENGTHS), _AMPLITUDES, _NOISES]))
-        starts: list[Values] = [np.log([*(np.sqrt(columns) * unit), 1.0, 1e-2])]
+        starts: list[Values] = [np.log([*(np.sqrt(columns) * unit), 1.0, _FIRST_NOISE])]
         starts += list(rng.uniform(bounds[:, 0], bounds[:, 1], size=(self.restarts, len(bounds))))
         ends = [
             minimize(

@@ -11,16 +11,18 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteK
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import NuSVR
 
-from nasbench_suite import ArchitectureError, NasbenchSuiteError, get_space
+from nasbench_suite import ArchitectureError, NasbenchSuiteError, get_space, load_benchmark
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.surrogates.boosted_trees import BoostedTrees
 from nasbench_suite.surrogates.catalogue import get_surrogate, make_predictor, settings_of, surrogate_names
+from nasbench_suite.surrogates.encodings import ArchitectureEncoder
 from nasbench_suite.surrogates.gaussian_process import GaussianProcess
 from nasbench_suite.surrogates.kernels import JITTER, KERNELS, negative_log_likelihood
 from nasbench_suite.surrogates.model_file import load_predictors, save_predictors
 from nasbench_suite.surrogates.nu_svr import NuSupportVectors
 from nasbench_suite.surrogates.random_forest import RandomForest
 from nasbench_suite.surrogates.regressor import FitError
+from nasbench_suite.surrogates.study import Material, Plan, draw
 
 SPACE = "nats_topology"
 QUICK = {
@@ -244,6 +246,15 @@ def test_few_chosen_samples_find_nearly_the_kernel_of_all():
     assert few.lengths_[0, 0] == pytest.approx(all_.lengths_[0, 0], rel=0.3)
     new, truth = made_up(300, 5)
     assert np.abs(few.predict(new) - truth).mean() < 1.1 * np.abs(all_.predict(new) - truth).mean()
+
+
+@pytest.mark.parametrize("trial", [0, 7])
+def test_the_search_for_a_kernel_does_not_end_where_every_sample_stands_alone(trial):
+    material = Material.of(load_benchmark("nats_topology/mnist1d"))
+    rows = draw(material, Plan("nats_topology/mnist1d"), trial)[1][:205]
+    encoded = ArchitectureEncoder(SPACE, "one_hot").fit_transform(material.genes[rows])
+    process = GaussianProcess(restarts=0).fit(encoded, material.results[rows])
+    assert process.lengths_.min() > 1  # distances are 1.4 and more
 
 
 def test_several_processes_have_kernels_of_their_own_and_are_a_mixture():
