@@ -72,6 +72,7 @@ def test_kernel_of_a_gaussian_process(benchmark):
     )
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # a length at its bound
 def test_kernel_of_scikit_learns(benchmark):
     x, y = samples()
     kernel = ConstantKernel() * Matern(np.full(28, np.sqrt(28)), (1e-1, 1e3), nu=2.5) + WhiteKernel(1e-2)
