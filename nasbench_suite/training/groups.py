@@ -126,12 +126,14 @@ def recipes_by_setting(space: JointSpace, genes: Genes, recipe: Recipe) -> Itera
     Raises
     ------
     NasbenchSuiteError
-        When a hyperparameter is none of a recipe's numbers.
+        When a hyperparameter is none of a recipe's numbers, or the epochs: curves are of one length.
     """
     for name in space.grid.values:
-        if name not in space.grid.numbers or not isinstance(getattr(recipe, name, ""), int | float):
+        usable = name in space.grid.numbers and name != "epochs"
+        if not usable or not isinstance(getattr(recipe, name, ""), int | float):
             raise NasbenchSuiteError(
-                f"networks of space {space.name} cannot be trained: {name} is no number of a training recipe."
+                f"networks of space {space.name} cannot be trained with {name} as a hyperparameter; numbers "
+                "of a training recipe but its epochs can be one."
             )
     numbers, settings = space.setting_number(genes), space.settings(genes)
     for number in np.unique(numbers):

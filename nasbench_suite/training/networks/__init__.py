@@ -84,11 +84,11 @@ def build_network(space: str, genes: Genes, skeleton: Skeleton) -> Network:
     """
     row = np.asarray(genes)
     rows, known = row[None], get_space(space)
+    if not known.valid(rows)[0]:
+        raise ArchitectureError(f"{row.tolist()} is not a valid architecture of space {space!r}.")
     if isinstance(known, JointSpace):  # how it is trained does not matter to a network
         return build_network(known.architecture_space.name, known.architectures(rows)[0], skeleton)
     builder, _ = _known(space)
-    if not known.valid(rows)[0]:
-        raise ArchitectureError(f"{row.tolist()} is not a valid architecture of space {space!r}.")
     return builder(row.tolist(), skeleton)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nasbench_suite import get_space
+from nasbench_suite import ArchitectureError, get_space
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.training import groups
@@ -133,3 +133,13 @@ def test_blocks_of_a_joint_build_have_one_setting_each():
     uneven = plan.model_copy(update={"data": plan.data.model_copy(update={"train": 4100})})
     with pytest.raises(NasbenchSuiteError, match="batches of 200 leave some of 4,100 training inputs out"):
         uneven.check(replace(load_data("mnist1d", train=4100, valid=50, test=50), classes=10))
+
+
+@pytest.mark.parametrize("setting", ["epochs=1|2", "optimizer=sgd|adam", "dropout=0.1|0.2", "act=relu|gelu"])
+def test_settings_that_no_training_has_are_refused(data, setting):
+    joint = get_space(f"nats_topology*grid({setting})")
+    rows = joint.sample(np.random.default_rng(0), 2)
+    with pytest.raises(NasbenchSuiteError, match=f"cannot be trained with {setting.partition('=')[0]} as a"):
+        train_all(joint.name, rows, SKELETON, data, RECIPE, seed=0)
+    with pytest.raises(ArchitectureError, match="is not a valid architecture of space"):
+        build_network(joint.name, np.full(7, 9, dtype=np.uint8), SKELETON)
