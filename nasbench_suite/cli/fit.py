@@ -56,7 +56,13 @@ def fit(
 
         nasbench-suite fit --all
     """
-    from nasbench_suite.surrogates.card import FitEntry, find_surrogate, new_card, surrogate_folders
+    from nasbench_suite.surrogates.card import (
+        FitEntry,
+        find_surrogate,
+        new_card,
+        surrogate_card,
+        surrogate_folders,
+    )
     from nasbench_suite.surrogates.shipped import fit_into, refit
 
     if every == bool(names):
@@ -80,7 +86,9 @@ def fit(
             folder = (out or data_root() / "surrogates") / called
             found.append((folder, fit_into(folder, new_card(called, entry), entry)))
         else:
-            folders = list(surrogate_folders().values()) if every else [find_surrogate(n) for n in names]
+            folders = [find_surrogate(n) for n in names]
+            if every:
+                folders = [one for one in surrogate_folders().values() if surrogate_card(one).fit is not None]
             for done, folder in enumerate(folders):
                 advance(done, len(folders))
                 found.append((folder, refit(folder)))

@@ -28,6 +28,8 @@ from nasbench_suite.tabular.operator_table import OperatorTable
 from nasbench_suite.workers import available_cores
 
 _TABLE = "table"
+SURROGATES = "nasbench301-models"
+"""A format whose files become surrogates, not tables."""
 _OF_TABLE = "Files of your own (format table)"
 
 
@@ -93,9 +95,14 @@ def import_(
         --settings lr,batch --valid accuracy=acc
 
         nasbench-suite import table mine.csv --mapping mine.toml
+
+        nasbench-suite import nasbench301-models nb_models_1.0
     """
+    if format_name == SURROGATES:
+        _report_surrogates(files, name, quiet, as_json)
+        return
     if format_name not in IMPORTERS:
-        raise UnknownNameError("importer", format_name, IMPORTERS)
+        raise UnknownNameError("importer", format_name, [*IMPORTERS, SURROGATES])
     options = {"valid": valid, "test": test, "cost": cost, "info": info}
     of_table = [mapping, space, arch, index, settings, percent, licence, *options.values()]
     if format_name != _TABLE and any(of_table):
@@ -126,6 +133,25 @@ def import_(
     report_import(
         format_name, files, meaning, name=name, partial=partial, jobs=jobs, quiet=quiet, as_json=as_json
     )
+
+
+def _report_surrogates(folders: list[Path], name: str, quiet: bool, as_json: bool) -> None:
+    """Import the models of NAS-Bench-301 and print which surrogates came of them."""
+    from nasbench_suite.surrogates.nasbench301 import import_models  # loads XGBoost
+
+    with interruptible("what was made is kept."), progress(f"importing {SURROGATES}", quiet) as advance:
+        made, left_out = import_models(folders, name or "nasbench301", advance)
+    if as_json:
+        print_json([{"folder": str(folder), **card.model_dump(exclude_none=True)} for folder, card in made])
+        return
+    rows = [
+        [f"surrogate:{card.name}", str(found.members), f"{found.trees:,}", folder.as_posix()]
+        for folder, card in made
+        if (found := card.imported)
+    ]
+    print_table(["task", "members", "trees", "folder"], rows)
+    for ensemble in left_out:
+        note(f"{ensemble.folder} is left out: it is of kind {ensemble.kind}; only xgb and lgb can be read")
 
 
 def report_import(

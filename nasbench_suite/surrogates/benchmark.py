@@ -16,6 +16,7 @@ from nasbench_suite.benchmark import Evaluations, Metric, Repeat, TestMetrics
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces import Genes, NumberedSpace, get_space
 from nasbench_suite.surrogates.model import SurrogateModel
+from nasbench_suite.tabular.row_index import row_keys
 from nasbench_suite.tasks import SURROGATE
 
 _REMEMBERED_CODES = 1_000_000
@@ -158,8 +159,8 @@ class SurrogateBenchmark:
         return found
 
     def identity(self, genes: Genes) -> NDArray[np.int64]:
-        """Return a number per isomorphism class, `[n]`."""
-        return self.space.key(genes).view(np.int64)
+        """Return a number for what has predictions of its own, `[n]`; see `SurrogateModel.rows`."""
+        return row_keys(self.space, genes, self.model.rows).view(np.int64)
 
     def _members(self, genes: Genes, columns: Sequence[int]) -> dict[int, _Values]:
         """Return predictions of all members, `[members, n]` by column.
@@ -169,9 +170,12 @@ class SurrogateBenchmark:
         """
         if not isinstance(self.space, NumberedSpace) or self.space.n_codes > _REMEMBERED_CODES:
             return self._predicted(genes, columns)
-        codes = self.space.representative_of_code[self.space.encode(genes)]
-        if codes.min(initial=0) < 0:
+        codes = self.space.encode(genes)
+        representatives = self.space.representative_of_code[codes].astype(np.int64)
+        if representatives.min(initial=0) < 0:
             self.space.key(genes)  # says which row is none of the space's
+        if self.model.rows == "class":
+            codes = representatives
         if self._known is None:
             members, _, length = self.model.curves(self._any()).shape
             self._known = np.full((length, self.space.n_codes, members), np.nan, dtype=np.float32)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nasbench_suite.cards import Card, CardError, Setting, Text, read_card
 from nasbench_suite.content import content_root, data_root
@@ -65,16 +65,63 @@ class FittedEntry(Card):
     figures: dict[str, dict[str, float]]
 
 
+class ImportedEntry(Card):
+    """`[imported]`: which files of others a surrogate was made of.
+
+    Attributes
+    ----------
+    source
+        What the files are.
+    model_sha256
+        Checksum of the model's file here.
+    members, trees
+        Number of models of the validation metric, and of their trees.
+    files
+        SHA-256 by file.
+    """
+
+    source: Text
+    model_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    members: int
+    trees: int
+    files: dict[str, str]
+
+
 class SurrogateCard(Card):
-    """The card of a surrogate."""
+    """The card of a surrogate: one that is fitted here, or one that was imported."""
 
     name: Text
     title: Text
     summary: Text
     licence: Text
     defects: list[Text]
-    fit: FitEntry
+    fit: FitEntry | None = None
     fitted: FittedEntry | None = None
+    imported: ImportedEntry | None = None
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        if (self.fit is None) == (self.imported is None):
+            raise ValueError("a surrogate has either [fit] or [imported]")
+        return self
+
+    @property
+    def model_sha256(self) -> str:
+        """Checksum of the model's file; empty where it has not been fitted yet."""
+        made = self.fitted or self.imported
+        return made.model_sha256 if made else ""
+
+    def fit_entry(self) -> FitEntry:
+        """Return `[fit]`.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When the surrogate was imported.
+        """
+        if self.fit is None:
+            raise NasbenchSuiteError(f"surrogate {self.name} was imported; there is no table to fit it to.")
+        return self.fit
 
 
 def surrogate_folders() -> dict[str, Path]:
@@ -121,6 +168,19 @@ def _read(path: Path, changed: int) -> SurrogateCard:
     return card
 
 
+def write_imported_card(folder: Path, heads: Mapping[str, object], imported: ImportedEntry) -> None:
+    """Write the card of an imported surrogate; `heads` are the entries above its tables.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When the folder is not writable or the disk is full.
+    """
+    tables = {"imported": imported.model_dump(exclude={"files"}), "imported.files": imported.files}
+    lines = [f"{key} = {_toml(value)}" for key, value in heads.items()]
+    write_whole(folder / CARD, ("\n".join(lines) + "\n\n" + _tables(tables)).encode())
+
+
 def new_card(name: str, entry: FitEntry) -> str:
     """Return the text of a card above `[fitted]`, for people to complete."""
     lines = [
@@ -153,11 +213,15 @@ def write_card(folder: Path, text: str, fitted: FittedEntry) -> None:
         "fitted.software": fitted.software,
         **{f"fitted.figures.{metric}": figures for metric, figures in fitted.figures.items()},
     }
+    write_whole(folder / CARD, (above + "\n" + _tables(sections)).encode())
+
+
+def _tables(tables: Mapping[str, Mapping[str, object]]) -> str:
     parts = [
         "\n".join([f"[{name}]", *(f"{_key(key)} = {_toml(value)}" for key, value in entries.items())])
-        for name, entries in sections.items()
+        for name, entries in tables.items()
     ]
-    write_whole(folder / CARD, (above + "\n" + "\n\n".join(parts) + "\n").encode())
+    return "\n\n".join(parts) + "\n"
 
 
 def _toml(value: object) -> str:

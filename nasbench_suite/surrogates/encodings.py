@@ -14,6 +14,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces import Genes, get_space
 from nasbench_suite.spaces.cell_graphs import CellGraphs
+from nasbench_suite.surrogates.configspace_columns import SPACE as CONFIGSPACE
+from nasbench_suite.surrogates.configspace_columns import configspace_columns
 from nasbench_suite.surrogates.table_columns import table_columns
 
 Features = NDArray[np.float32]
@@ -21,6 +23,7 @@ ENCODINGS: Mapping[str, str] = {
     "one_hot": "a column for every value of every gene",
     "adjacency": "edges between nodes, and a column for every operation of every node",
     "path": "a column for every sequence of operations on a way from an input to the output",
+    "configspace": "DARTS cells as the official models of NAS-Bench-301 take them",
     "columns": "what a table says of architectures without training them: zero-cost proxies, for example",
     "ordinal": "the genes themselves, as a number each",
 }
@@ -92,6 +95,10 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc
                 f"architectures of space {self.space!r} are chains of choices, without a cell whose edges or "
                 "paths could be encoded; take encoding one_hot or ordinal."
             )
+        if "configspace" in parts and self.space != CONFIGSPACE:
+            raise NasbenchSuiteError(
+                f"encoding configspace is that of space {CONFIGSPACE}, not of {self.space!r}; take one_hot."
+            )
         if ("columns" in parts) != bool(self.columns_of):
             raise NasbenchSuiteError(
                 "encoding columns needs the task whose table has them, and no other encoding does; not "
@@ -105,6 +112,8 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc
         space = get_space(self.space)
         if encoding == "columns":
             return table_columns(self.columns_of, self.space).of(genes)
+        if encoding == "configspace":
+            return configspace_columns(genes)
         if encoding == "ordinal":
             return genes.astype(np.float32)
         if encoding == "one_hot":

@@ -17,6 +17,7 @@ from nasbench_suite.sealed import Kind, open_sealed, write_sealed
 from nasbench_suite.spaces import Genes, get_space
 from nasbench_suite.surrogates.curve_basis import CurveBasis
 from nasbench_suite.surrogates.model_file import read_model, software, write_model
+from nasbench_suite.tabular.row_index import RowMeaning
 
 KIND = Kind("surrogate", 1, "fit it again with nasbench-suite fit, or get the file again")
 _METRICS = TypeAdapter(dict[str, Metric])
@@ -48,6 +49,9 @@ class SurrogateModel:
         One per component, all with the same encoder and number of members.
     about
         How it was fitted, on what, with which figures.
+    rows
+        Whether isomorphic architectures have the same predictions (`class`), or each string its own
+        (`string`).
     """
 
     task: str
@@ -59,6 +63,7 @@ class SurrogateModel:
     noise: Values
     predictors: Sequence[Pipeline]
     about: Mapping[str, Any]
+    rows: RowMeaning = "class"
 
     def columns(self) -> dict[str, slice]:
         """Return where the curve of each metric lies among the columns of the basis."""
@@ -75,14 +80,16 @@ class SurrogateModel:
         Parameters
         ----------
         genes
-            uint8 `[n, n_genes]`; isomorphic architectures have the same predictions.
+            uint8 `[n, n_genes]`.
 
         Raises
         ------
         ArchitectureError
             When a row is no architecture of the space.
         """
-        features = self.predictors[0]["encoder"].transform(get_space(self.space).canonical(genes))
+        if self.rows == "class":
+            genes = get_space(self.space).canonical(genes)
+        features = self.predictors[0]["encoder"].transform(genes)
         parts = [predictor["surrogate"].predict_members(features) for predictor in self.predictors]
         return self.basis.rebuild(np.stack(parts, axis=2))
 
@@ -105,7 +112,7 @@ class SurrogateModel:
             file.attrs["metrics"] = json.dumps(
                 {name: asdict(metric) for name, metric in self.metrics.items()}
             )
-            file.attrs["logarithmic"] = json.dumps(self.logarithmic)
+            file.attrs["logarithmic"], file.attrs["rows"] = json.dumps(self.logarithmic), self.rows
             file.attrs["about"] = json.dumps({**self.about, "software": software()}, sort_keys=True)
             file["epochs"] = np.array(self.epochs, dtype=np.int64)
             for name in ("center", "scale", "components"):
@@ -138,4 +145,5 @@ def load_surrogate(path: Path) -> SurrogateModel:
             noise=file["noise"][()],
             predictors=[read_model(file[f"predictors/{place}"]) for place in range(len(file["predictors"]))],
             about=json.loads(file.attrs["about"]),
+            rows="string" if file.attrs.get("rows") == "string" else "class",
         )

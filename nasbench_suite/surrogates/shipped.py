@@ -78,7 +78,7 @@ def fit_into(folder: Path, text: str, entry: FitEntry) -> SurrogateCard:
 def refit(folder: Path) -> SurrogateCard:
     """Fit a surrogate again by its card, in place."""
     card = surrogate_card(folder)
-    return fit_into(folder, (folder / CARD).read_text(encoding="utf-8"), card.fit)
+    return fit_into(folder, (folder / CARD).read_text(encoding="utf-8"), card.fit_entry())
 
 
 def sha256_of_file(path: Path) -> str:
@@ -105,15 +105,17 @@ def open_surrogate(name: str) -> SurrogateBenchmark:
 def verified_model(folder: Path) -> SurrogateModel:
     """Return the model in a folder, which is the one that its card describes; raises as `open_surrogate`."""
     card = surrogate_card(folder)
-    again = f"fit it again: nasbench-suite fit {card.name}"
-    if card.fitted is None or not (folder / MODEL).is_file():
+    again = "import it again" if card.imported else f"fit it again: nasbench-suite fit {card.name}"
+    if not card.model_sha256 or not (folder / MODEL).is_file():
         raise NasbenchSuiteError(f"surrogate {card.name} has not been fitted yet; {again}.")
     model = load_surrogate(folder / MODEL)
-    if sha256_of_file(folder / MODEL) != card.fitted.model_sha256:
+    if sha256_of_file(folder / MODEL) != card.model_sha256:
         raise DamagedFileError(f"{folder / MODEL} is not the model that its card describes; {again}.")
     return model
 
 
 def is_of_this_table(card: SurrogateCard) -> bool:
     """Tell whether the table of a surrogate's task is still the one that it was fitted on."""
-    return card.fitted is not None and table_of(card.fit.task).table.sha256 == card.fitted.table_sha256
+    return (
+        card.fitted is not None and table_of(card.fit_entry().task).table.sha256 == card.fitted.table_sha256
+    )

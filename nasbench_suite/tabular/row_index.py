@@ -99,7 +99,7 @@ class KeyIndex:
 
     def rows(self, genes: Genes) -> Rows:
         """Return the row of every architecture, int32 `[n]`, -1 where the table has none."""
-        keys = _keys(self._space, genes, self._meaning)
+        keys = row_keys(self._space, genes, self._meaning)
         if not len(self._keys):
             return np.full(len(keys), -1, dtype=np.int32)
         places = self._places(keys)
@@ -112,8 +112,14 @@ class KeyIndex:
         return rows
 
 
-def _keys(space: SearchSpace, genes: Genes, meaning: RowMeaning) -> NDArray[np.uint64]:
-    """Return isomorphism keys, or hashes of the genes where a row stands for a string."""
+def row_keys(space: SearchSpace, genes: Genes, meaning: RowMeaning) -> NDArray[np.uint64]:
+    """Return isomorphism keys, or hashes of the genes where a row stands for a string, `[n]`.
+
+    Raises
+    ------
+    ArchitectureError
+        When a row is no architecture of the space.
+    """
     if meaning == "class" or getattr(genes, "shape", ())[1:] != (space.n_genes,) or genes.dtype != np.uint8:
         keys = space.key(genes)  # refuses what is no architecture
         if meaning == "class":
@@ -157,7 +163,7 @@ def index_arrays(space: SearchSpace, genes: Genes, meaning: RowMeaning) -> dict[
     """
     if isinstance(space, NumberedSpace):
         return {"index": dense_index(space, genes, meaning)}
-    keys = _keys(space, genes, meaning)
+    keys = row_keys(space, genes, meaning)
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     twice = np.flatnonzero(ordered[1:] == ordered[:-1])

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +114,15 @@ def test_what_is_wrong_is_one_sentence(cli, tmp_path, arguments, sentence):
     assert error.startswith(sentence)
     assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_models_of_nas_bench_301_are_imported_and_asked(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("NASBENCH_SUITE_DATA", str(tmp_path / "data"))
+    models = Path(__file__).parents[1] / "golden" / "nasbench301"
+    (made,) = json.loads(cli("import", "nasbench301-models", models, "--json"))
+    assert made["imported"]["trees"] == 120
+    expected = json.loads((models / "expected.json").read_text())
+    (row,) = json.loads(cli("query", f"surrogate:{made['name']}", expected["genotypes"][0], "--json"))
+    mean = sum(member[0] for member in expected["accuracy"]) / 300
+    assert row["valid_accuracy"] == pytest.approx(mean, rel=1e-6)
+    assert "no surrogate_model.model lies below" in cli("import", "nasbench301-models", tmp_path, code=2)

@@ -20,6 +20,7 @@ from nasbench_suite import get_space, search
 from nasbench_suite.benchmark import Metric
 from nasbench_suite.cards import read_card
 from nasbench_suite.foreign.crc32c import crc32c, masked
+from nasbench_suite.foreign.pickled_booster import read_pickled_booster
 from nasbench_suite.foreign.restricted_pickle import read_pickle
 from nasbench_suite.foreign.tfrecord import read_records
 from nasbench_suite.runs import Runs
@@ -399,7 +400,24 @@ def jpegs() -> list[bytes]:
     return files
 
 
+@cache
+def boosters() -> list[bytes]:
+    """Boosters that several releases of XGBoost and LightGBM pickled."""
+    folder = Path(__file__).parents[1] / "golden" / "nasbench301" / "small"
+    return [path.read_bytes() for path in sorted(folder.glob("*.model"))]
+
+
+def read_booster(content: bytes, path: Path) -> Any:
+    """The reader of pickled boosters."""
+    return read_pickled_booster(content, "input")
+
+
 FORMATS: dict[str, tuple[Callable[[bytes, Path], Any], Callable[[], list[bytes]], tuple[bytes, ...]]] = {
+    "booster": (
+        read_booster,
+        boosters,
+        (*OPCODES, b"CONFIG-offset:", b"Tree=", b"-1", b"1e999", b"end of trees"),
+    ),
     "tfrecord": (read_tfrecord, tfrecords, ()),
     "table": (read_whole_table, tables, (b"sha256", b'"offset":', b'"shape":[', b"<f8", b"-1")),
     "runs": (read_runs, tables, (b"sha256",)),
