@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nasbench_suite.benchmark import Direction, Role
+from nasbench_suite.benchmark import Direction, Metric, Recorded, Role
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError, shorten
 
@@ -133,12 +133,23 @@ class StrategyCard(Card):
 
 
 class MetricEntry(Card):
-    """A metric of a datasheet."""
+    """A metric of a datasheet.
+
+    Attributes
+    ----------
+    cost
+        What cost models call it, `QUANTITY@DEVICE`; empty for what is no cost of a device.
+    """
 
     unit: Text
     direction: Direction
     role: Role
     description: Text
+    cost: Annotated[str, Field(pattern=r"^$|^[a-z][a-z_]*@[A-Za-z0-9_.-]+$")] = ""
+
+    def metric(self, name: str, recorded: Recorded = "each epoch") -> Metric:
+        """Return the metric that a table has under this name."""
+        return Metric(name, self.unit, self.direction, self.role, self.description, recorded)
 
 
 class TrainingEntry(Card):

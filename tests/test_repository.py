@@ -13,6 +13,7 @@ import nasbench_suite
 from nasbench_suite.cards import datasheets, strategy_cards
 from nasbench_suite.cli.app import app
 from nasbench_suite.content import CONTENT_FOLDERS
+from nasbench_suite.leaderboards.cost_rules import cost_boards
 from nasbench_suite.leaderboards.render import markdown_page, page_figures
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
@@ -125,7 +126,7 @@ def test_readmes_of_the_content_list_what_lies_there():
     tabular = (ROOT / "tabular" / "README.md").read_text()
     assert all(f"`{name}/`" in tabular for name in datasheets())
     boards = (ROOT / "leaderboards" / "README.md").read_text()
-    assert all(f"[`{name}`]" in boards for name in leaderboard_folders())
+    assert all(f"[`{name}`]" in boards for name in (*leaderboard_folders(), *cost_boards()))
 
 
 def test_readme_names_commands_that_exist():
@@ -135,9 +136,10 @@ def test_readme_names_commands_that_exist():
 
 
 def test_readme_python_examples_run():
-    first, second = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    first, second, third = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert "incumbent_valid" in python(first)
     assert python(second).count("0.") == 6
+    assert python(third).split()[-1] == "ms"
 
 
 def test_readme_own_strategy_is_the_example_file():

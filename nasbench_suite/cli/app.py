@@ -12,6 +12,8 @@ import nasbench_suite
 from nasbench_suite.cli import (
     build,
     check,
+    cost,
+    device,
     download,
     export,
     fit,
@@ -41,6 +43,8 @@ app = typer.Typer(
 app.command("list")(listing.list_names)
 app.command("show")(show.show)
 app.command("query")(query.query)
+app.command("cost")(cost.cost)
+app.add_typer(device.app, name="device")
 app.command("search")(search.search)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.command("reproduce")(reproduce.reproduce)

@@ -6,7 +6,9 @@ import typer
 
 from nasbench_suite.cards import datasheets, strategy_cards
 from nasbench_suite.cli.output import Json, Quiet, complain, interruptible, print_json, progress
-from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.hardware import known_costs
+from nasbench_suite.leaderboards.cost_rules import cost_boards, read_cost_rules
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space
 from nasbench_suite.surrogates.card import surrogate_folders
@@ -37,6 +39,7 @@ def check(as_json: bool = Json, quiet: bool = Quiet) -> None:
         **{f"table {name}": _check_table for name, ready in here.items() if ready},
         **{f"surrogate {name}": _check_surrogate for name in surrogate_folders()},
         **{f"leaderboard {name}": _check_leaderboard for name in leaderboard_folders()},
+        **{f"costs {name}": _check_costs for name in cost_boards()},
     }
     problems: dict[str, str] = {}
     with interruptible("nothing was changed."), progress("checking", quiet) as advance:
@@ -98,6 +101,14 @@ def _check_surrogate(name: str) -> None:
     from nasbench_suite.surrogates.shipped import verified_model  # loads XGBoost or torch, so not for --help
 
     verified_model(surrogate_folders()[name])
+
+
+def _check_costs(name: str) -> None:
+    _, rules = read_cost_rules(cost_boards()[name])
+    known = {cost.name for cost in known_costs() if cost.task == rules.task}
+    for device in (*rules.known, *rules.unseen):
+        if f"{rules.quantity}@{device}" not in known:
+            raise UnknownNameError(f"cost in {rules.task} called", f"{rules.quantity}@{device}", known)
 
 
 def _check_leaderboard(name: str) -> None:

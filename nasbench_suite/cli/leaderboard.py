@@ -1,5 +1,6 @@
 """`nasbench-suite leaderboard`: play a board, write its pages."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,42 @@ def render(
     pages = write_pages(board, home, home.name)
     _print_board(board, as_json)
     note(f"page: {next(page for page in pages if page.suffix == '.html')}")
+
+
+@app.command()
+def costs(
+    folder: str = typer.Argument(metavar="DIR", help="Folder with costs.toml, or the name of such a board."),
+    out: Path | None = typer.Option(None, help="Folder for the page; DIR without it."),
+    as_json: bool = Json,
+    quiet: bool = Quiet,
+) -> None:
+    """Judge cost models: how well they predict what architectures take on devices.
+
+    Example:
+
+        nasbench-suite leaderboard costs leaderboards/hardware-help --out results/hardware-help
+    """
+    from nasbench_suite.leaderboards.cost_board import judge_costs
+    from nasbench_suite.leaderboards.cost_page import write_cost_board
+    from nasbench_suite.leaderboards.cost_rules import read_cost_rules
+
+    home, rules = read_cost_rules(folder)
+    with interruptible("nothing was written."), progress(rules.title, quiet) as advance:
+        board = judge_costs(rules, advance)
+    pages = write_cost_board(board, out or home, home.name)
+    if as_json:
+        print_json({label: {d: asdict(s) for d, s in found.items()} for label, found in board.scores.items()})
+        return
+    rows = [
+        [
+            label,
+            *(f"{found[device].trimmed:.3f}" for device in rules.unseen),
+            f"{board.means(label).trimmed:.3f}",
+        ]
+        for label, found in board.scores.items()
+    ]
+    print_table(["model", *rules.unseen, "mean"], rows, title=f"{rules.title} (Spearman, trimmed)")
+    note(f"page: {pages[-1]}")
 
 
 def _print_board(board: "Board", as_json: bool) -> None:

@@ -8,6 +8,7 @@ import typer
 from nasbench_suite.cards import described_tasks, strategy_cards
 from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.hardware import known_costs
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
 from nasbench_suite.surrogates.card import surrogate_card, surrogate_folders
@@ -23,13 +24,14 @@ class Kind(StrEnum):
     SPACES = "spaces"
     STRATEGIES = "strategies"
     SURROGATES = "surrogates"
+    DEVICES = "devices"
     LEADERBOARDS = "leaderboards"
 
 
 def list_names(
     kind: Kind | None = typer.Argument(None, help="Only these; all without it."), as_json: bool = Json
 ) -> None:
-    """List benchmarks, spaces, strategies, surrogates and leaderboards.
+    """List benchmarks, spaces, strategies, surrogates, costs of devices and leaderboards.
 
     Examples
     --------
@@ -46,7 +48,7 @@ def list_names(
         rows = [
             [key, *(text.values() if isinstance(text, dict) else [text])] for key, text in entries.items()
         ]
-        headings = [name, "", "table"] if name == Kind.BENCHMARKS else [name, ""]
+        headings = [name, "", "table"] if name == Kind.BENCHMARKS else [name, "", ""]
         print_table(headings, rows, left=3)
         print()
 
@@ -62,8 +64,20 @@ def _describe(kind: Kind) -> Mapping[str, str | dict[str, str]]:
             return {name: card.summary for name, card in strategy_cards().items()}
         case Kind.SURROGATES:
             return {name: surrogate_card(folder).title for name, folder in surrogate_folders().items()}
+        case Kind.DEVICES:
+            return _costs()
         case Kind.LEADERBOARDS:
             return {name: read_rules(folder).title for name, folder in leaderboard_folders().items()}
+
+
+def _costs() -> dict[str, str | dict[str, str]]:
+    """Return what is known of devices, by the name that formulas and `cost` take, and of which space."""
+    found: dict[str, str | dict[str, str]] = {}
+    for cost in known_costs():
+        where = found.setdefault(cost.name, {"description": cost.description, "table": ""})
+        assert isinstance(where, dict)
+        where["table"] = ", ".join(filter(None, [where["table"], cost.task]))
+    return found
 
 
 def _task_title(task: str) -> str:

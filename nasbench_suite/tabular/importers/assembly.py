@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
@@ -178,7 +178,7 @@ def assemble(
 def _metric(sheet: Datasheet, name: str, column: Column) -> Metric:
     if name not in sheet.metrics:
         raise UnknownNameError(f"metric in the datasheet of {sheet.name}", name, sheet.metrics)
-    return replace(Metric(name, **sheet.metrics[name].model_dump()), recorded=column.recorded)
+    return sheet.metrics[name].metric(name, column.recorded)
 
 
 def check_finite(values: np.ndarray, genes: Genes, space: str, name: str, source: Source) -> None:

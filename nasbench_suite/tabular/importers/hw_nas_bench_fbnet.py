@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.benchmark import Metric
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.spaces.fbnet import OPERATIONS
 from nasbench_suite.tabular.importers.assembly import Source, describe
@@ -127,9 +126,7 @@ def convert_fbnet(
         description = describe(
             job.sheet, job.task(dataset), source, rows="string", repeats=["one measurement"]
         )
-        metrics = {
-            name: Metric(name, **job.sheet.metrics[name].model_dump(), recorded="once") for name in costs
-        }
+        metrics = {name: job.sheet.metrics[name].metric(name, "once") for name in costs}
         table = OperatorTable(description, metrics, list(BEFORE), list(AFTER), costs)
         save_operator_table(table, job.path(dataset))
 

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.benchmark import Metric, Recorded
+from nasbench_suite.benchmark import Recorded
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.foreign.pickle_stream import stream_items
 from nasbench_suite.mapped import Place
@@ -151,8 +151,7 @@ class _Plan:
             repeats=[f"seed {file.seed}" for file in files],
         )
         metrics = {
-            name: replace(Metric(name, **job.sheet.metrics[name].model_dump()), recorded=recorded)
-            for name, recorded in self.columns.items()
+            name: job.sheet.metrics[name].metric(name, recorded) for name, recorded in self.columns.items()
         }
         shapes = {
             name: (len(files), self.epochs if recorded == "each epoch" else 1)

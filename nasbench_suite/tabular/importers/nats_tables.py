@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.benchmark import Metric
 from nasbench_suite.errors import ArchitectureError, DamagedFileError
 from nasbench_suite.mapped import Place
 from nasbench_suite.spaces import Genes, get_space
@@ -103,7 +102,7 @@ def created(job: ImportJob, genes: Genes, plan: Sequence[ResultLayout], source: 
                 repeats=[f"seed {seed}" for seed in layout.schedule.seeds],
             )
             metrics = {
-                name: replace(Metric(name, **job.sheet.metrics[name].model_dump()), recorded=recorded)
+                name: job.sheet.metrics[name].metric(name, recorded)
                 for name, (_, _, recorded) in layout.columns.items()
             }
             shapes = {name: (repeats, epochs) for name, (repeats, epochs, _) in layout.columns.items()}

@@ -1,0 +1,86 @@
+"""The contract of a cost model: architectures in, a cost on a device out."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.spaces import Genes, SearchSpace
+
+Costs = NDArray[np.float64]
+"""Costs of architectures, `[n]`."""
+_UNITS = {
+    "latency_ms": "ms",
+    "latency_seconds": "s",
+    "energy_mj": "mJ",
+    "throughput_images_per_second": "images/s",
+    "params_millions": "M",
+    "flops_millions": "M",
+    "macs_millions": "M",
+}
+_SUFFIXES = {"_ms": "ms", "_seconds": "s", "_mj": "mJ", "_bytes": "B", "_millions": "M", "_kwh": "kWh"}
+
+
+def unit_of(quantity: str) -> str:
+    """Return the unit that a quantity carries in its name: `ms` for `latency_ms`.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When it carries none.
+    """
+    if quantity in _UNITS:
+        return _UNITS[quantity]
+    for suffix, unit in _SUFFIXES.items():
+        if quantity.endswith(suffix):
+            return unit
+    raise NasbenchSuiteError(
+        f"quantity {quantity!r} does not say its unit; let it end in one of {', '.join(_SUFFIXES)}."
+    )
+
+
+class CostModel(ABC):
+    """Predicts what architectures cost.
+
+    Attributes
+    ----------
+    space
+        The space of the architectures.
+    quantity
+        What is predicted, with its unit in the name: `latency_ms`, `energy_mj`.
+    device
+        On what; empty where it does not depend on a device.
+    """
+
+    space: SearchSpace
+    quantity: str
+    device: str = ""
+
+    @property
+    def name(self) -> str:
+        """`QUANTITY@DEVICE`, as rules and formulas call it."""
+        return f"{self.quantity}@{self.device}" if self.device else self.quantity
+
+    @property
+    def unit(self) -> str:
+        """Unit of what `predict` returns."""
+        return unit_of(self.quantity)
+
+    @abstractmethod
+    def predict(self, genes: Genes) -> Costs:
+        """Return the costs of architectures, float64 `[n]`; NaN where one is not known.
+
+        Parameters
+        ----------
+        genes
+            uint8 `[n, n_genes]`.
+
+        Raises
+        ------
+        ArchitectureError
+            When a row is no architecture that the model knows.
+        """
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} of space {self.space.name}>"
