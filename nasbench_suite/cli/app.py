@@ -20,6 +20,7 @@ from nasbench_suite.cli import (
     import_,
     leaderboard,
     listing,
+    measure,
     query,
     reproduce,
     search,
@@ -45,6 +46,7 @@ app.command("show")(show.show)
 app.command("query")(query.query)
 app.command("cost")(cost.cost)
 app.add_typer(device.app, name="device")
+app.command("measure")(measure.measure)
 app.command("search")(search.search)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.command("reproduce")(reproduce.reproduce)

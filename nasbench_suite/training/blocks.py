@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.spaces import Genes
 from nasbench_suite.storage import write_whole
 from nasbench_suite.training.curves import SPLITS, LearningCurves
 from nasbench_suite.training.groups import train_all
+from nasbench_suite.training.machine import check_device, processor
 from nasbench_suite.training.many import CPU_GROUP
 from nasbench_suite.training.plan import Block, BuildPlan
 from nasbench_suite.training.recipes import get_recipe
@@ -170,30 +171,7 @@ def environment(device: str) -> Environment:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue  # not every data set needs every package
-    found["processor"] = f"{_processor()}, {os.cpu_count()} cores"
+    found["processor"] = f"{processor()}, {os.cpu_count()} cores"
     found["capability"] = torch.backends.cpu.get_cpu_capability()
     found["device"] = torch.cuda.get_device_name() if device.startswith("cuda") else device
     return found
-
-
-def _processor() -> str:
-    """Return what the processor calls itself, where the system says it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown processor"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else "unknown processor"
-
-
-def check_device(device: str) -> None:
-    """Check that networks can be trained on a device.
-
-    Raises
-    ------
-    NasbenchSuiteError
-        When there is none of that name here.
-    """
-    if device != "cpu" and not (device == "cuda" and torch.cuda.is_available()):
-        there = "cpu and cuda" if torch.cuda.is_available() else "cpu alone"
-        raise NasbenchSuiteError(f"there is no device {device!r} here; there is {there}.")

@@ -18,10 +18,10 @@ import numpy as np
 
 from nasbench_suite.spaces import Genes, get_space
 from nasbench_suite.storage import write_whole
-from nasbench_suite.training.blocks import check_device
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.groups import GPU_GROUP, train_all
+from nasbench_suite.training.machine import check_device
 from nasbench_suite.training.many import why_not_together
 from nasbench_suite.training.predictions import Predictions, train_and_predict
 from nasbench_suite.training.recipes import Recipe

@@ -7,10 +7,10 @@ from torch import nn
 
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces import Genes, get_space, space_names
-from nasbench_suite.training.blocks import check_device
 from nasbench_suite.training.counting import Counts, count
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData, data_names, load_data
+from nasbench_suite.training.machine import check_device
 from nasbench_suite.training.networks import Skeleton, build_network, network_spaces, official_skeleton
 from nasbench_suite.training.recipes import Recipe, get_recipe
 from nasbench_suite.training.seeds import initial_network

@@ -51,3 +51,28 @@ def test_a_measured_architecture_that_is_not_known_is_named(cli, tmp_path):
     )
     assert "at least 2 costs" in str(done.exception)
     assert not (tmp_path / "x.csv").exists()
+
+
+def measured(*arguments):
+    quick = ["--seconds", "0.01", "--rounds", "2", "--shape", "1x40", "--json", "--quiet"]
+    return CliRunner().invoke(app, ["measure", "nats_topology", *arguments, *quick])
+
+
+def test_networks_are_measured_here(tmp_path):
+    found = json.loads(measured("0", "1462").stdout)
+    assert [round(line["latency_ms"], 9) > 0 for line in found["measured"]] == [True, True]
+    assert all(line["low_ms"] <= line["latency_ms"] <= line["high_ms"] for line in found["measured"])
+    assert "batch 1, 1 thread(s), float32, input 1x40" in found["device"]
+    assert len(json.loads(measured("--random", "3").stdout)["measured"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "name architectures, or say how many"),
+        (["0", "--shape", "32"], "not '32'"),
+        (["0", "--device", "gpu"], "no device 'gpu'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(arguments, says):
+    assert says in str(CliRunner().invoke(app, ["measure", "nats_topology", *arguments]).exception)

@@ -1,0 +1,100 @@
+"""`nasbench-suite measure`: how long networks take on this machine."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table, progress
+from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.spaces import get_space
+from nasbench_suite.storage import write_whole
+
+_COLUMNS = ("latency_ms", "low_ms", "high_ms", "spread", "drift", "repeats")
+
+
+def measure(
+    space: str = typer.Argument(help="The space of the architectures."),
+    architectures: list[str] = typer.Argument(
+        None, metavar="[ARCH...]", help="In the published string form; or give --random."
+    ),
+    random: int = typer.Option(0, min=0, help="So many architectures drawn at random instead."),
+    seed: int = typer.Option(0, min=0, help="Of the random ones."),
+    device: str = typer.Option("cpu", help="`cpu` or `cuda`."),
+    threads: int = typer.Option(1, min=1, help="Threads of the CPU."),
+    batch: int = typer.Option(1, min=1, help="Inputs at once."),
+    precision: str = typer.Option("float32", help="`float32` or `bfloat16`."),
+    shape: str = typer.Option("3x32x32", help="One input: channels x height x width, or channels x length."),
+    classes: int = typer.Option(10, min=2, help="Classes of the networks."),
+    rounds: int = typer.Option(3, min=1, help="How often all of them are measured, one after the other."),
+    seconds: float = typer.Option(0.3, min=0.0, help="Of measuring each in a round, after a warm-up."),
+    out: Path | None = typer.Option(None, help="CSV to write; refused if the timings vary too much."),
+    quiet: bool = Quiet,
+    as_json: bool = Json,
+) -> None:
+    """Measure the latency of networks on this machine: the median of many runs with its 95 % interval.
+
+    Examples
+    --------
+        nasbench-suite measure nats_topology 0 1462 --batch 32
+
+        nasbench-suite measure macro --random 50 --threads 2 --out latencies.csv
+    """
+    from nasbench_suite.hardware.network_latency import Conditions, describe_device, measure_networks
+    from nasbench_suite.hardware.stopwatch import Stopwatch
+    from nasbench_suite.training.networks import Skeleton
+
+    if bool(architectures) == bool(random):
+        raise NasbenchSuiteError("name architectures, or say how many with --random.")
+    known, sizes = get_space(space), _sizes(shape)
+    genes = (
+        known.sample(np.random.default_rng(seed), random)
+        if random
+        else np.stack([known.parse(text) for text in architectures])
+    )
+    skeleton = Skeleton(inputs=sizes[0], classes=classes, dims=1 if len(sizes) == 2 else 2)
+    conditions = Conditions(skeleton, sizes, batch, device, threads, precision)
+    watch = Stopwatch(rounds=rounds, seconds=seconds)
+    with interruptible("nothing was written."), progress("measuring", quiet) as advance:
+        timings = measure_networks(space, genes, conditions, watch, advance)
+    lines: list[dict[str, Any]] = [
+        {
+            "architecture": text,
+            "latency_ms": 1e3 * timing.median,
+            "low_ms": 1e3 * timing.low,
+            "high_ms": 1e3 * timing.high,
+            "spread": timing.spread,
+            "drift": timing.drift,
+            "repeats": timing.repeats,
+        }
+        for text, timing in zip(known.format(genes), timings, strict=True)
+    ]
+    where = f"{describe_device(device)}; batch {batch}, {threads} thread(s), {precision}, input {shape}"
+    if as_json:
+        print_json({"device": where, "measured": lines})
+    else:
+        cells = [[line["architecture"], *(f"{line[key]:.4g}" for key in _COLUMNS)] for line in lines]
+        print_table(["architecture", *_COLUMNS], cells)
+        note(where)
+    if out:
+        watch.check(timings)
+        write_whole(out, _csv(lines).encode())
+        note(f"written to {out}")
+
+
+def _sizes(shape: str) -> tuple[int, ...]:
+    words = shape.split("x")
+    if len(words) not in (2, 3) or not all(word.isdecimal() and int(word) for word in words):
+        raise NasbenchSuiteError(f"an input is CHANNELSxHEIGHTxWIDTH or CHANNELSxLENGTH, not {shape!r}.")
+    return tuple(map(int, words))
+
+
+def _csv(lines: list[dict[str, Any]]) -> str:
+    target = io.StringIO()
+    writer = csv.DictWriter(target, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return target.getvalue()
