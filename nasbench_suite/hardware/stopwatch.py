@@ -121,8 +121,8 @@ class Stopwatch:
             count = sum(max(timing.spread, timing.drift) > self.most_spread for timing in timings)
             raise UnstableTimingError(
                 f"{count} of {len(timings)} timings vary by more than {100 * self.most_spread:.0f} % (the "
-                f"worst by {100 * worst:.0f} %), so they are no entry of a table; stop other programs, fix the "
-                "clock rate, or measure longer."
+                f"worst by {100 * worst:.0f} %), so they are no entry of a table; stop other programs, fix "
+                "the clock rate, or measure longer."
             )
 
 

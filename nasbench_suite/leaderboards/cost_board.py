@@ -180,6 +180,10 @@ def _predict(
     if entry.model not in FITTED:
         return CountedCosts(space.name, entry.model).predict(genes), np.empty(0, dtype=np.intp)
     measured = rng.choice(len(genes), entry.samples, replace=False)
+    if entry.model == "roofline":
+        from nasbench_suite.hardware.roofline import Roofline  # loads torch
+
+        return Roofline(space.name).fit(genes[measured], costs[measured]).predict(genes), measured
     made = OperationSums if entry.model == "operation_sums" else LearnedCosts
     return made(space, genes[measured], costs[measured], "cost").predict(genes), measured
 

@@ -10,9 +10,9 @@ from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
 
 COSTS = "costs.toml"
-FITTED = ("few_shot", "operation_sums", "learned")
+FITTED = ("few_shot", "roofline", "operation_sums", "learned")
 """Models that learn from measurements; the others are counted."""
-ModelName = Literal["few_shot", "operation_sums", "learned", "flops_millions", "params_millions"]
+ModelName = Literal["few_shot", "roofline", "operation_sums", "learned", "flops_millions", "params_millions"]
 
 
 class ModelEntry(Card):
@@ -21,8 +21,8 @@ class ModelEntry(Card):
     Attributes
     ----------
     model
-        `few_shot` chooses what is measured and knows other devices; `operation_sums` and `learned` get
-        random architectures; parameters and multiply-adds are counted.
+        `few_shot` chooses what is measured and knows other devices; `roofline`, `operation_sums` and
+        `learned` get random architectures; parameters and multiply-adds are counted.
     samples
         Measurements on the new device; 0 where it is counted.
     known_samples
