@@ -243,13 +243,15 @@ def _keeps(value: Any) -> bool:
 
 
 def _spent(values: list[Any]) -> set[int]:
-    """Return the ids of bytes and texts that only fed a constructor: the raw bytes of NumPy numbers."""
+    """Return the ids of bytes and texts that only fed a constructor: the raw bytes of NumPy numbers.
+
+    Those of one character are left out: Python has one object of each, which a pickle may refer to again.
+    """
     spent = set()
     for value in values:
         if type(value) is not tuple or len(value) != 2:
             continue
-        if type(value[0]) is Number:
-            spent |= {id(value), id(value[1])}
-        elif type(value[0]) is str and value[1] == "latin1":
-            spent |= {id(value), id(value[0])}
+        fed = value[1] if type(value[0]) is Number else value[0]
+        if type(value[0]) is Number or (type(fed) is str and value[1] == "latin1"):
+            spent |= {id(value)} if isinstance(fed, str | bytes) and len(fed) == 1 else {id(value), id(fed)}
     return spent

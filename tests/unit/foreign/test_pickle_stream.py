@@ -92,6 +92,13 @@ class TestAgainstTheStandardUnpickler:
         assert_streamed(dumped(value, protocol, pure))
         assert_streamed(dumped(inner, protocol, pure), key=None)
 
+    def test_single_characters_that_python_has_one_object_of(self, protocol, pure):
+        """Protocols 0 to 2 write bytes as text; the text of one character is the same object everywhere."""
+        inner = {n: {b"\xc2": n, "n": np.bool_(True), "b": np.int8(5)} for n in range(3)}
+        assert_streamed(
+            dumped({KEY: inner, "\xc2": "\xc2", "b": [b"\x01", b"\x05", b"\xc2"]}, protocol, pure)
+        )
+
     @pytest.mark.usefixtures("held")
     def test_texts_numbers_and_tuples_shared_between_entries(self, protocol, pure):
         shared = ["".join(["sha", "red"]), ("sha", 777), 10**30, 2.5, b"by" * 4, frozenset()]
