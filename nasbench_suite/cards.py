@@ -145,7 +145,7 @@ class MetricEntry(Card):
     direction: Direction
     role: Role
     description: Text
-    cost: Annotated[str, Field(pattern=r"^$|^[a-z][a-z_]*@[A-Za-z0-9_.-]+$")] = ""
+    cost: Annotated[str, Field(pattern=r"^$|^[a-z][a-z_]*@[A-Za-z0-9_]+$")] = ""
 
     def metric(self, name: str, recorded: Recorded = "each epoch") -> Metric:
         """Return the metric that a table has under this name."""

@@ -50,9 +50,18 @@ class Budget:
 
 
 class Meter:
-    """Knows which runs still have budget."""
+    """Knows which runs still have budget.
 
-    def __init__(self, runs: int, budget: Budget, duplicates: Duplicates):
+    Parameters
+    ----------
+    duplicates
+        Whether proposing an architecture again is an evaluation.
+    rejects
+        Whether proposals may be rejected. Where they, or duplicates, are no evaluations, the number of
+        proposals is limited, too.
+    """
+
+    def __init__(self, runs: int, budget: Budget, duplicates: Duplicates, *, rejects: bool = False):
         self.active = np.ones(runs, dtype=bool)
         self._budget = budget
         self._evaluations = np.zeros(runs, dtype=np.int64)
@@ -60,7 +69,8 @@ class Meter:
         self._idle = np.zeros(runs, dtype=np.int64)
         self._proposals = 0
         self._most_proposals = np.inf
-        if duplicates == "free" and budget.evaluations is not None:
+        self._rejects = rejects
+        if (rejects or duplicates == "free") and budget.evaluations is not None:
             self._most_proposals = _PROPOSALS_PER_EVALUATION * budget.evaluations
 
     def spend(self, evaluations: Evaluations, fresh: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -93,7 +103,7 @@ class Meter:
         """End the runs that have long spent nothing: a converged strategy would go on for ever."""
         self._idle = np.where(cost > 0, 0, self._idle + 1)
         idle = self.active & (self._idle >= _MOST_IDLE_PROPOSALS)
-        if (idle & (self._seconds == 0)).any():
+        if not self._rejects and (idle & (self._seconds == 0)).any():
             raise NasbenchSuiteError(
                 "evaluations cost no simulated time, so a budget in seconds never ends; give a number of "
                 "evaluations."

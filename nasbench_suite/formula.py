@@ -1,6 +1,7 @@
 """Arithmetic that users write as text: parsed, checked and computed, never executed as Python."""
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -19,6 +20,9 @@ _OPERATORS: dict[type[ast.operator], Callable[[_Values, _Values], _Values]] = {
     ast.Div: np.divide,
     ast.Pow: np.power,
 }
+_COST = re.compile(r"[A-Za-z_]\w*@\w+")
+"""The name of a device's cost, such as `latency_ms@raspi4`, which is no name to Python."""
+_PLACEHOLDER = "_cost_{}_"
 
 
 def _is_plain(number: int | float) -> bool:
@@ -32,7 +36,7 @@ class Formula:
     Parameters
     ----------
     text
-        Numbers, names, `+ - * / **`, parentheses, `log`, `sqrt` and `exp`.
+        Numbers, names (also `latency_ms@raspi4`), `+ - * / **`, parentheses, `log`, `sqrt` and `exp`.
     what
         What errors call it: `reward`, `column`.
     names
@@ -55,12 +59,19 @@ class Formula:
         self._kind_of_names = names
         if len(text) > _MOST_CHARACTERS:
             raise NasbenchSuiteError(f"the {what} is longer than {_MOST_CHARACTERS} characters; shorten it.")
-        self.names = frozenset(self._check(self._tree()))
+        self._costs = {
+            _PLACEHOLDER.format(number): cost for number, cost in enumerate(sorted(set(_COST.findall(text))))
+        }
+        self._code = _COST.sub(lambda match: self._placeholder(match[0]), text)
+        self.names = frozenset(self._costs.get(name, name) for name in self._check(self._tree()))
+
+    def _placeholder(self, cost: str) -> str:
+        return next(name for name, known in self._costs.items() if known == cost)
 
     def _tree(self) -> ast.expr:
         # Parsed anew when it is computed, since a tree cannot be sent to another process.
         try:
-            return ast.parse(self.text, mode="eval").body
+            return ast.parse(self._code, mode="eval").body
         except SyntaxError as problem:
             raise NasbenchSuiteError(f"{self._what} {self.text!r} is no formula: {problem.msg}.") from problem
         except (ValueError, RecursionError, MemoryError, OverflowError) as problem:
@@ -71,7 +82,8 @@ class Formula:
     def __call__(self, values: Mapping[str, _Values]) -> _Values:
         """Compute it: float64 of the shape that the values of its names have; NaN where undefined."""
         with np.errstate(all="ignore"):
-            return _compute(self._tree(), values)
+            named = {name: values[cost] for name, cost in self._costs.items()}
+            return _compute(self._tree(), {**values, **named})
 
     def _check(self, node: ast.expr) -> set[str]:
         match node:
@@ -85,7 +97,9 @@ class Formula:
                 return self._check(operand)
             case ast.Call(func=ast.Name(id=function), args=[argument], keywords=[]) if function in _FUNCTIONS:
                 return self._check(argument)
-        part = ast.get_source_segment(self.text, node)
+        part = ast.get_source_segment(self._code, node)
+        for name, cost in self._costs.items():
+            part = part.replace(name, cost) if part else part
         raise NasbenchSuiteError(
             f"{self._what} {self.text!r}: {part!r} is not allowed; use numbers, {self._kind_of_names}, "
             f"+ - * / **, parentheses and {', '.join(_FUNCTIONS)}."

@@ -22,6 +22,7 @@ from nasbench_suite.benchmark import Benchmark, Repeat
 from nasbench_suite.cards import Setting
 from nasbench_suite.clock import Budget, Duplicates
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.hardware.costed_benchmark import CostedBenchmark, with_costs
 from nasbench_suite.loop import play
 from nasbench_suite.runs import Runs
 from nasbench_suite.strategies.base import Strategy, resolve_hyperparameters
@@ -32,6 +33,8 @@ from nasbench_suite.strategies.catalogue import (
     file_spec,
     get_strategy,
 )
+from nasbench_suite.strategies.constraint import Constraint, check_reachable
+from nasbench_suite.strategies.objective import VALID, Objective
 from nasbench_suite.strategies.reward import Reward
 from nasbench_suite.tasks import TRAINING, load_benchmark
 
@@ -46,6 +49,9 @@ A strategy that trains networks takes minutes for one run, so its blocks have on
 RepeatChoice = Literal["mean", "random"] | int
 Answer = TypeVar("Answer")
 Progress = Callable[[int, int], None]
+Handling = Literal["penalty", "reject"]
+"""What happens to an architecture that misses a constraint: its reward is lower than that of any that keeps
+to it, or it is not evaluated."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,10 @@ class Search:
         Hyperparameters that replace those of the card.
     reward
         Formula to maximise; see `Reward`. The card's if empty.
+    objectives
+        What to optimise at once; see `Objective`. Directions are the metrics' own where they are not said.
+    constraints, handling
+        What architectures have to keep to (see `Constraint`), and what happens to those that do not.
     device
         Where a strategy that trains networks does so: `cpu` or `cuda`.
     """
@@ -76,12 +86,17 @@ class Search:
     duplicates: Duplicates = "count"
     repeat: RepeatChoice = "mean"
     device: str = "cpu"
+    objectives: Sequence[str] = ()
+    constraints: Sequence[str] = ()
+    handling: Handling = "penalty"
 
     def __post_init__(self) -> None:
         # A class from a user's file is known to no other process; its file and name are.
         object.__setattr__(self, "strategy", file_spec(self.strategy))
         if self.duplicates not in get_args(Duplicates):
             raise NasbenchSuiteError(f"duplicates is 'count' or 'free', not {self.duplicates!r}.")
+        if self.handling not in get_args(Handling):
+            raise NasbenchSuiteError(f"handling is 'penalty' or 'reject', not {self.handling!r}.")
         if not isinstance(self.runs, int) or self.runs < 1:
             raise NasbenchSuiteError(f"runs must be a whole number of at least 1, not {self.runs}.")
         if not isinstance(self.seed, int) or self.seed < 0:
@@ -115,19 +130,42 @@ class Search:
         return bool(getattr(self._strategy_class(), "trains", False))
 
     def load(self) -> Benchmark:
-        """Return the benchmark."""
-        return load_benchmark(self.benchmark) if isinstance(self.benchmark, str) else self.benchmark
+        """Return the benchmark, with cost models beside it for metrics that it does not have."""
+        found = load_benchmark(self.benchmark) if isinstance(self.benchmark, str) else self.benchmark
+        return with_costs(found, sorted(self._asked_for - {VALID}))
+
+    @property
+    def _asked_for(self) -> set[str]:
+        """Names in the formula, the objectives and the constraints."""
+        objectives = {Objective.parse(text).name for text in self.objectives}
+        return {*Reward(self.formula).metrics, *objectives, *_names(self.constraints)}
+
+    def goals(self, benchmark: Benchmark) -> dict[str, list[str]]:
+        """Return the objectives with their directions and the constraints, as strategies take them."""
+        objectives = [Objective.parse(text).resolved(benchmark.metrics).text for text in self.objectives]
+        return {
+            "objectives": objectives,
+            "constraints": list(self.constraints) if self.handling == "penalty" else [],
+        }
+
+    @property
+    def require(self) -> Sequence[str]:
+        """The constraints whose violation is rejected."""
+        return self.constraints if self.handling == "reject" else ()
 
     def check(self) -> None:
         """Report a mistake before any work starts; does not import a strategy that has a card."""
         benchmark = self.load()
         self.hyperparameters  # noqa: B018  # resolving them is the check
-        if self.source.card is None or self.trains:
+        if self.source.card is None or self.trains or self.objectives or self.constraints:
             self.build(benchmark, runs=1, seed=np.random.SeedSequence(0))
-        wanted = Reward(self.formula).metrics
+        for text in self.constraints:
+            Constraint.parse(text).check(benchmark.metrics)
+        wanted = sorted(self._asked_for - {VALID})
         repeat: Repeat = np.random.default_rng(0) if self.repeat == "random" else self.repeat
         probe = benchmark.space.sample(np.random.default_rng(0), 1)
-        if getattr(benchmark, "trains", False):
+        trains = getattr(benchmark, "trains", False)
+        if trains:
             probe = probe[:0]  # what is to be trained takes long, and its names and costs are known without
         answer = benchmark.query(probe, repeat=repeat, info=wanted)
         if self.budget.seconds is not None and answer.seconds is None:
@@ -135,19 +173,28 @@ class Search:
                 f"{benchmark.id} records no training time, so a budget in seconds has no meaning there; "
                 "give a number of evaluations."
             )
+        if self.constraints and trains:
+            if self.handling == "reject":
+                raise NasbenchSuiteError(
+                    f"{benchmark.id} trains what it is asked, so nothing can be rejected beforehand; use "
+                    "penalty."
+                )
+        elif self.constraints:
+            check_reachable(tuple(map(Constraint.parse, self.constraints)), benchmark)
 
     def rehearse(self) -> None:
         """Play one evaluation, to see whether the benchmark has what the strategy asks of it."""
         benchmark = self.load()
         strategy = self.build(benchmark, runs=1, seed=np.random.SeedSequence(self.seed))
-        play(strategy, benchmark, Budget(evaluations=1))
+        play(strategy, benchmark, Budget(evaluations=1), require=self.require)
 
     def build(self, benchmark: Benchmark, runs: int, seed: np.random.SeedSequence) -> Strategy:
         """Return the strategy object that plays `runs` runs."""
         build = constructor(self._strategy_class())
         if self.trains:
             build = partial(build, training=self.training(benchmark))
-        return build(benchmark.space, runs=runs, seed=seed, reward=self.formula, **self.settings)
+        goals = self.goals(benchmark)
+        return build(benchmark.space, runs=runs, seed=seed, reward=self.formula, **goals, **self.settings)
 
     def training(self, benchmark: Benchmark) -> "TrainingSetting":
         """Return how networks of the benchmark's task are trained.
@@ -188,7 +235,8 @@ class Block:
     def request(self, benchmark: Benchmark) -> dict[str, Any]:
         """Return everything that determines the result, as JSON values."""
         search = self.search
-        answers = getattr(benchmark, "table", benchmark)
+        inner = getattr(benchmark, "benchmark", benchmark)
+        answers = getattr(inner, "table", inner)
         return {
             "task": benchmark.id,
             "table_sha256": getattr(answers, "sha256", ""),
@@ -204,7 +252,20 @@ class Block:
             "block": self.number,
             "runs": self.runs,
             **(self._training_request(benchmark) if search.trains else {}),
+            **self._goals_request(benchmark),
         }
+
+    def _goals_request(self, benchmark: Benchmark) -> dict[str, Any]:
+        """Return objectives, constraints and where costs come from; nothing where there are none."""
+        search = self.search
+        found: dict[str, Any] = {}
+        if isinstance(benchmark, CostedBenchmark):
+            found["costs"] = benchmark.sources()
+        if search.objectives:
+            found["objectives"] = search.goals(benchmark)["objectives"]
+        if search.constraints:
+            found |= {"constraints": list(search.constraints), "handling": search.handling}
+        return found
 
     def _training_request(self, benchmark: Benchmark) -> dict[str, Any]:
         """Return what else determines the result of a strategy that trains networks."""
@@ -232,6 +293,7 @@ class Block:
             search.budget,
             duplicates=search.duplicates,
             repeat=repeat,
+            require=search.require,
             request={**request, "made_with": made_with(search.source)},
         )
         if self.path is not None:
@@ -343,6 +405,9 @@ def search(
     seed: int = 0,
     settings: Mapping[str, Setting] | None = None,
     reward: str = "",
+    objectives: Sequence[str] = (),
+    constraints: Sequence[str] = (),
+    handling: Handling = "penalty",
     duplicates: Duplicates = "count",
     repeat: RepeatChoice = "mean",
     executor: Executor | None = None,
@@ -365,6 +430,12 @@ def search(
         Hyperparameters that replace those of the card.
     reward
         Formula to maximise, for example `valid - 0.02 * log(params_millions)`.
+    objectives
+        What to optimise at once, for example `["valid", "latency_ms@raspi4"]`; `Runs.front` tells what was
+        found.
+    constraints, handling
+        What architectures have to keep to, for example `["params_millions <= 0.5"]`, and whether those that
+        do not are worth less (`penalty`) or are not evaluated (`reject`).
     duplicates, repeat
         See `play`; `repeat="random"` draws one training per evaluation.
     executor
@@ -381,10 +452,31 @@ def search(
     if isinstance(strategy, Strategy):
         task = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
         noise: Repeat = np.random.default_rng(seed) if repeat == "random" else repeat
-        return play(strategy, task, budget, duplicates=duplicates, repeat=noise)
-    asked = Search(strategy, benchmark, budget, runs, seed, settings or {}, reward, duplicates, repeat)
+        if objectives or reward or settings:
+            raise NasbenchSuiteError("a strategy object has its own settings, reward and objectives already.")
+        required = constraints if handling == "reject" else ()
+        costed = with_costs(task, sorted({*strategy.metrics, *_names(required)} - {VALID}))
+        return play(strategy, costed, budget, duplicates=duplicates, repeat=noise, require=required)
+    asked = Search(
+        strategy,
+        benchmark,
+        budget,
+        runs,
+        seed,
+        settings or {},
+        reward,
+        duplicates,
+        repeat,
+        objectives=objectives,
+        constraints=constraints,
+        handling=handling,
+    )
     asked.check()
     return Runs.concatenate(play_blocks(asked.blocks(), keep_runs, executor=executor, progress=progress))
+
+
+def _names(constraints: Sequence[str]) -> set[str]:
+    return {Constraint.parse(text).name for text in constraints}
 
 
 def in_folder(blocks: Iterable[Block], folder: Path) -> list[Block]:

@@ -4,6 +4,7 @@ Only this loop adds up time. A benchmark says what an evaluation costs, a strate
 two are kept apart in the record, and only simulated seconds count against a budget of seconds.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -11,12 +12,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.benchmark import Benchmark, Evaluations, Repeat
+from nasbench_suite.benchmark import Benchmark, Evaluations, MissingResultWarning, Repeat
 from nasbench_suite.clock import Budget, Duplicates, Meter, Paused
 from nasbench_suite.errors import ArchitectureError, NasbenchSuiteError
 from nasbench_suite.runs import Runs
 from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.base import Proposals, Strategy
+from nasbench_suite.strategies.constraint import Constraint, total_violation
+from nasbench_suite.strategies.objective import VALID
 
 _Values = NDArray[np.float64]
 
@@ -28,6 +31,7 @@ def play(
     *,
     duplicates: Duplicates = "count",
     repeat: Repeat = "mean",
+    require: Sequence[str] = (),
     request: Mapping[str, Any] | None = None,
 ) -> Runs:
     """Play all runs of one strategy object in lock step until every run's budget is spent.
@@ -40,6 +44,10 @@ def play(
         budget (1,000 in a row for one in seconds), since a converged strategy may propose nothing new.
     repeat
         Which training answers; see `Benchmark.query`.
+    require
+        Constraints that a proposal has to keep to; one that does not is rejected: it is told as a missing
+        result, costs nothing and is no evaluation. A run then ends after 20 proposals per evaluation, too.
+        Constraints by which the strategy itself goes are the strategy's.
     request
         What to store in the record beside `space` and `maximise`.
 
@@ -54,17 +62,43 @@ def play(
         raise NasbenchSuiteError(
             f"{benchmark.id} has no validation results, so nothing can be searched there."
         )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MissingResultWarning)  # one for the whole search is enough
+        record = _played(
+            strategy, benchmark, budget, duplicates, repeat, tuple(map(Constraint.parse, require))
+        )
+    if record.missing:
+        warnings.warn(
+            f"{record.missing} of {record.asked} proposals to {benchmark.id} met a missing result; it is NaN "
+            "in the record, and worse than any other to the strategy.",
+            MissingResultWarning,
+            stacklevel=2,
+        )
+    details = {**(request or {}), "space": benchmark.space.name, "maximise": record.maximise}
+    if not strategy.uses_results:
+        details["incumbent"] = "last"
+    return record.runs(details, strategy.endings(), strategy.findings())
+
+
+def _played(
+    strategy: Strategy,
+    benchmark: Benchmark,
+    budget: Budget,
+    duplicates: Duplicates,
+    repeat: Repeat,
+    required: tuple[Constraint, ...],
+) -> "_Record":
     record = _Record(strategy.runs, benchmark.space.n_genes, budget)
-    meter, paused = Meter(strategy.runs, budget, duplicates), Paused(strategy.runs)
-    maximise = True
+    meter = Meter(strategy.runs, budget, duplicates, rejects=bool(required))
+    paused = Paused(strategy.runs)
     while meter.active.any():
         proposals = strategy.ask()
-        evaluations = _evaluate(strategy, benchmark, proposals, repeat)
+        evaluations = _evaluate(strategy, benchmark, proposals, repeat, required)
+        record.count_missing(evaluations, meter.active)
         if not strategy.uses_results and evaluations.seconds is not None:
             evaluations = replace(evaluations, seconds=np.zeros(strategy.runs))  # scored for the record only
         if strategy.resumes and evaluations.seconds is not None:
             evaluations = paused.resumed(proposals, evaluations, benchmark)
-        maximise = evaluations.maximise
         if budget.seconds is not None and evaluations.seconds is None:
             raise NasbenchSuiteError(
                 f"{benchmark.id} records no training time, so a budget in seconds has no meaning there; "
@@ -74,18 +108,32 @@ def play(
             evaluations, fresh = record.recall(proposals, evaluations, benchmark)
         else:
             fresh = np.ones(strategy.runs, dtype=bool)
+        feasible = _feasible((*strategy.constraints, *required), evaluations)
+        if required:
+            admitted = total_violation(required, evaluations) == 0
+            evaluations = replace(evaluations, valid=np.where(admitted, evaluations.valid, np.nan))
+            fresh &= admitted
         kept = meter.spend(evaluations, fresh)
-        record.append(proposals, evaluations, kept, fresh)
+        record.append(proposals, evaluations, kept, fresh, feasible)
         strategy.tell(proposals, evaluations)
         meter.end(strategy.endings())
-    details = {**(request or {}), "space": benchmark.space.name, "maximise": maximise}
-    if not strategy.uses_results:
-        details["incumbent"] = "last"
-    return record.runs(details, strategy.endings(), strategy.findings())
+    return record
 
 
-def _evaluate(strategy: Strategy, benchmark: Benchmark, proposals: Proposals, repeat: Repeat) -> Evaluations:
+def _feasible(constraints: tuple[Constraint, ...], evaluations: Evaluations) -> NDArray[np.bool_] | None:
+    """Return who keeps to all constraints, `[runs]`; None where there are none."""
+    return total_violation(constraints, evaluations) == 0 if constraints else None
+
+
+def _evaluate(
+    strategy: Strategy,
+    benchmark: Benchmark,
+    proposals: Proposals,
+    repeat: Repeat,
+    required: Sequence[Constraint],
+) -> Evaluations:
     name = strategy_label(strategy)
+    wanted = {*strategy.metrics, *(one.name for one in required)} - {VALID}
     if len(proposals.genes) != strategy.runs:
         raise ArchitectureError(
             f"strategy {name} proposed {len(proposals.genes)} architectures for {strategy.runs} runs; it "
@@ -93,7 +141,7 @@ def _evaluate(strategy: Strategy, benchmark: Benchmark, proposals: Proposals, re
         )
 
     def ask(genes: Genes, epochs: int | None) -> Evaluations:
-        return benchmark.query(genes, epochs=epochs, repeat=repeat, info=strategy.reward.metrics)
+        return benchmark.query(genes, epochs=epochs, repeat=repeat, info=sorted(wanted))
 
     try:
         if not isinstance(proposals.epochs, np.ndarray):
@@ -140,8 +188,20 @@ class _Record:
         self._search_seconds: NDArray[np.float64] | None = None
         self._epochs = np.zeros((capacity, runs), dtype=np.int32)
         self._counted = np.zeros((capacity, runs), dtype=bool)
+        self._feasible: NDArray[np.bool_] | None = None
         self._keys = np.zeros((0, runs), dtype=np.int64)
         self._length = np.zeros(runs, dtype=np.int64)
+        self.maximise = True
+        self.missing = self.asked = 0
+
+    def count_missing(self, evaluations: Evaluations, active: NDArray[np.bool_]) -> None:
+        """Count proposals, and those of which something is missing that was asked for."""
+        self.maximise = evaluations.maximise
+        missing = np.isnan(evaluations.valid)
+        for values in evaluations.info.values():
+            missing = missing | np.isnan(values)
+        self.missing += int((missing & active).sum())
+        self.asked += int(active.sum())
 
     def append(
         self,
@@ -149,6 +209,7 @@ class _Record:
         evaluations: Evaluations,
         kept: NDArray[np.bool_],
         fresh: NDArray[np.bool_],
+        feasible: NDArray[np.bool_] | None,
     ) -> None:
         step = self._steps
         if step == len(self._valid):
@@ -157,6 +218,10 @@ class _Record:
         self._valid[step] = np.where(kept, evaluations.valid, np.nan)
         self._counted[step] = kept & fresh
         self._epochs[step] = 0 if proposals.epochs is None else proposals.epochs
+        if feasible is not None:
+            if self._feasible is None:
+                self._feasible = np.zeros(self._valid.shape, dtype=bool)
+            self._feasible[step] = kept & feasible
         if evaluations.seconds is not None:
             if self._seconds is None:
                 self._seconds = np.full(self._valid.shape, np.nan)
@@ -199,6 +264,8 @@ class _Record:
         self._valid = doubled(self._valid, np.nan)
         self._counted = doubled(self._counted, 0)
         self._epochs = doubled(self._epochs, 0)
+        if self._feasible is not None:
+            self._feasible = doubled(self._feasible, 0)
         if self._seconds is not None:
             self._seconds = doubled(self._seconds, np.nan)
         if self._search_seconds is not None:
@@ -224,6 +291,7 @@ class _Record:
             seconds=None if self._seconds is None else run_first(self._seconds),
             search_seconds=None if self._search_seconds is None else run_first(self._search_seconds),
             epochs=run_first(self._epochs),
+            feasible=None if self._feasible is None else run_first(self._feasible),
             endings=None if not endings or not any(endings) else np.array([e.encode() for e in endings]),
             findings=dict(findings),
         )

@@ -47,6 +47,8 @@ class Runs:
         What the strategy billed, float64 `[runs, steps]`; None if it billed nothing.
     epochs
         Training epochs of each evaluation, int32 `[runs, steps]`; 0 for full training.
+    feasible
+        Whether an architecture keeps to all constraints, bool `[runs, steps]`; None without constraints.
     endings
         Why each run has ended of itself, UTF-8 bytes `[runs]`, empty where its budget ended it; None where
         no run has.
@@ -62,6 +64,7 @@ class Runs:
     seconds: NDArray[np.float64] | None = None
     search_seconds: NDArray[np.float64] | None = None
     epochs: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+    feasible: NDArray[np.bool_] | None = None
     endings: NDArray[np.bytes_] | None = None
     findings: dict[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -83,13 +86,15 @@ class Runs:
         """Return the step of the best validation result so far, int64 `[runs, steps]`.
 
         The first of equals stays. -1 as long as a run has no result. Beyond a run's end its last incumbent
-        goes on. Of a strategy that does not learn from results it is the last proposal, whatever its result.
+        goes on. Under constraints only architectures count that keep to them. Of a strategy that does not
+        learn from results it is the last proposal, whatever its result.
         """
         if self.request.get("incumbent") == "last":
             steps = np.arange(self.valid.shape[1])
             return np.where(self.present, steps, self.length[:, None] - 1)
         score = self.valid if self.maximise else -self.valid
-        score = np.where(np.isnan(score) | ~self.present, -np.inf, score)
+        allowed = self.present if self.feasible is None else self.present & self.feasible
+        score = np.where(np.isnan(score) | ~allowed, -np.inf, score)
         best = np.maximum.accumulate(score, axis=1)
         before = np.concatenate([np.full((len(best), 1), -np.inf), best[:, :-1]], axis=1)
         steps = np.arange(score.shape[1])

@@ -125,6 +125,49 @@ def costs(
     note(f"page: {pages[-1]}")
 
 
+@app.command()
+def fronts(
+    folder: str = typer.Argument(metavar="DIR", help="Folder with fronts.toml, or the name of such a board."),
+    out: Path | None = typer.Option(None, help="Folder for the page; DIR without it."),
+    jobs: int = Jobs,
+    as_json: bool = Json,
+    quiet: bool = Quiet,
+) -> None:
+    """Play strategies on problems with several objectives, and judge the fronts that they deliver.
+
+    An interrupted board continues where it stopped when the same command is given again.
+
+    Example:
+
+        nasbench-suite leaderboard fronts leaderboards/graph-fronts --out results/graph-fronts
+    """
+    from nasbench_suite.leaderboards.front_board import run_front_board
+    from nasbench_suite.leaderboards.front_page import as_data, percent, write_front_board
+    from nasbench_suite.leaderboards.front_rules import read_front_rules
+
+    home, rules = read_front_rules(folder)
+    target = out or home
+    kept = f"finished blocks are in {target / _RECORDS}; give the same command to continue."
+    with (
+        interruptible(kept),
+        progress(rules.title, quiet) as advance,
+        workers(jobs or available_cores()) as executor,
+    ):
+        board = run_front_board(rules, home, target / _RECORDS, executor=executor, progress=advance)
+    pages = write_front_board(board, target, home.name)
+    if as_json:
+        print_json(as_data(board))
+        return
+    ranks = board.ranks()
+    rows = [
+        [label, f"{ranks[label]:.2f}", *(percent(by[label].share.mean) for by in board.summaries.values())]
+        for label in board.by_rank()
+    ]
+    rows.append(["front by validation", "", *(percent(known.valid_share) for known in board.known.values())])
+    print_table(["strategy", "rank", *board.known], rows, title=f"{rules.title} (% of the front's volume)")
+    note(f"page: {pages[-1]}")
+
+
 def _print_board(board: "Board", as_json: bool) -> None:
     from nasbench_suite.leaderboards.render import percent
 

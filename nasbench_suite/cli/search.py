@@ -8,11 +8,12 @@ import numpy as np
 import typer
 
 from nasbench_suite.benchmark import Benchmark
+from nasbench_suite.cli.front_report import report_fronts
 from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, print_json, print_table, progress
 from nasbench_suite.cli.settings import parse_settings
 from nasbench_suite.clock import Budget, Duplicates, Overshoot
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.jobs import RepeatChoice, Search, in_folder, keep_runs, play_blocks
+from nasbench_suite.jobs import Handling, RepeatChoice, Search, in_folder, keep_runs, play_blocks
 from nasbench_suite.runs import Runs
 from nasbench_suite.spaces import Genes
 from nasbench_suite.tabular.benchmark import TabularBenchmark
@@ -24,6 +25,19 @@ def search(
     strategy: str = typer.Option(..., help="Name of a strategy, or FILE.py:CLASS for your own."),
     settings: list[str] = typer.Option([], "--set", metavar="KEY=VALUE", help="Replace a hyperparameter."),
     reward: str = typer.Option("", help="What to maximise; the validation metric without it."),
+    objectives: list[str] = typer.Option(
+        [],
+        "--objective",
+        metavar="NAME",
+        help="One of several to optimise at once: `valid`, `latency_ms@raspi4`.",
+    ),
+    constraints: list[str] = typer.Option(
+        [], "--constraint", metavar="LIMIT", help="What to keep to: `params_millions <= 0.5`."
+    ),
+    handling: str = typer.Option(
+        "penalty",
+        help="Architectures that miss a constraint are worth less (`penalty`) or not tried (`reject`).",
+    ),
     runs: int = typer.Option(100, help="Independent runs."),
     evaluations: int | None = typer.Option(None, help="Budget of a run in evaluations."),
     seconds: float | None = typer.Option(None, help="Budget of a run in simulated seconds."),
@@ -51,6 +65,12 @@ def search(
 
         nasbench-suite search graph/cora --strategy genetic --set population=50 --evaluations 500
         --reward "valid - 0.02 * log(params_millions)" --out genetic.h5
+
+        nasbench-suite search graph/arxiv --strategy nsga2 --evaluations 200
+        --objective valid --objective latency_seconds
+
+        nasbench-suite search graph/arxiv --strategy local_search --evaluations 200
+        --constraint "params_millions <= 0.05" --handling reject
     """
     asked = Search(
         _absolute(strategy),
@@ -63,6 +83,9 @@ def search(
         duplicates=cast(Duplicates, _one_of("--duplicates", duplicates, "count", "free")),
         repeat=_repeat(repeat),
         device=device,
+        objectives=tuple(objectives),
+        constraints=tuple(constraints),
+        handling=cast(Handling, _one_of("--handling", handling, "penalty", "reject")),
     )
     if out is not None and out.exists():
         raise NasbenchSuiteError(f"{out} is there already; choose another --out or remove it.")
@@ -83,7 +106,10 @@ def search(
     if out is not None and parts is not None:
         record.save(out)
         shutil.rmtree(parts)
-    _report(record, asked.load(), as_json)
+    if objectives:
+        report_fronts(record, asked, as_json)
+    else:
+        _report(record, asked.load(), as_json)
 
 
 def _report(record: Runs, benchmark: Benchmark, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nasbench_suite.cards import datasheets
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
-from nasbench_suite.hardware.cost_model import CostModel
+from nasbench_suite.hardware.cost_model import CostModel, stem_of, unit_of
 from nasbench_suite.hardware.measured_costs import MeasuredCosts
 from nasbench_suite.tabular.catalogue import is_ready
 from nasbench_suite.tasks import load_benchmark
@@ -78,6 +78,7 @@ def open_costs(name: str, space: str = "", dataset: str = "") -> CostModel:
         return MeasuredCosts(task, metric, quantity, device)
     named = [cost for cost in known_costs(space) if cost.name == name]
     if not named:
+        _check_unit(name, known_costs(space))
         raise UnknownNameError(
             f"cost of space {space!r} called" if space else "cost called",
             name,
@@ -96,6 +97,18 @@ def open_costs(name: str, space: str = "", dataset: str = "") -> CostModel:
     found = (fitting or here)[0]
     quantity, _, device = found.name.partition("@")
     return MeasuredCosts(found.task, found.metric, quantity, device)
+
+
+def _check_unit(name: str, known: list[KnownCost]) -> None:
+    """Refuse a name that is right but for its unit."""
+    quantity, _, device = name.partition("@")
+    for cost in known:
+        other = cost.name.partition("@")[0]
+        if cost.device == device and stem_of(other) == stem_of(quantity):
+            raise NasbenchSuiteError(
+                f"the {stem_of(other)} of {device} is in {unit_of(other)}, not in what {quantity!r} says; "
+                f"ask for {cost.name} and convert."
+            )
 
 
 def _cost_of(task: str, metric: str) -> str:

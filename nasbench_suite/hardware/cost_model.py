@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench_suite.benchmark import Direction
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import Genes, SearchSpace
 
@@ -20,6 +21,13 @@ _SUFFIXES = {
     "_images_per_second": "images/s",
 }
 """What names of quantities end in, and the unit that it says."""
+
+
+def stem_of(quantity: str) -> str:
+    """Return the quantity without its unit: `latency` for `latency_ms`."""
+    return next(
+        (quantity.removesuffix(suffix) for suffix in _SUFFIXES if quantity.endswith(suffix)), quantity
+    )
 
 
 def unit_of(quantity: str) -> str:
@@ -49,11 +57,14 @@ class CostModel(ABC):
         What is predicted, with its unit in the name: `latency_ms`, `energy_mj`.
     device
         On what; empty where it does not depend on a device.
+    direction
+        Whether more (`max`: throughput) or less is better.
     """
 
     space: SearchSpace
     quantity: str
     device: str = ""
+    direction: Direction = "min"
 
     @property
     def name(self) -> str:

@@ -34,6 +34,17 @@ class MeasuredCosts(CostModel):
         visible = [name for name, found in self._benchmark.metrics.items() if found.role != "test"]
         if metric not in visible:
             raise UnknownNameError(f"cost in {task} called", metric, visible)
+        self.direction = self._benchmark.metrics[metric].direction
+
+    @property
+    def unit(self) -> str:
+        """Unit of the column."""
+        return self._benchmark.metrics[self.metric].unit
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the table that is looked up."""
+        return str(getattr(getattr(self._benchmark, "table", self._benchmark), "sha256", ""))
 
     def predict(self, genes: Genes) -> Costs:
         """Return what the table says, NaN where it was not measured; see `CostModel.predict`."""

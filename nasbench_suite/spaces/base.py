@@ -1,7 +1,7 @@
 """What every search space can do: draw, change, compare, read and write architectures, many at a time."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,10 @@ class SearchSpace(ABC):
     distinct: int
     key_is_exact: bool = True
     operations: tuple[str, ...] = ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "SearchSpace":
+        """Return the space itself: it does not change, and `get_space` has one of each."""
+        return self
 
     @property
     def n_genes(self) -> int:

@@ -13,13 +13,19 @@ from nasbench_suite.benchmark import Evaluations
 from nasbench_suite.cards import Setting, strategy_cards
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces.base import Genes, SearchSpace
+from nasbench_suite.strategies.constraint import Constraint, total_violation
+from nasbench_suite.strategies.objective import VALID, Objective
 from nasbench_suite.strategies.reward import Reward
 
 Seed = int | np.random.SeedSequence
 
-_RESERVED = frozenset({"name", "space", "runs", "seed", "reward", "rng", "hyperparameters"})
+_RESERVED = frozenset(
+    {"name", "space", "runs", "seed", "reward", "objectives", "constraints", "rng", "hyperparameters"}
+)
 """Names that cannot be hyperparameters, since they are parameters or attributes of every strategy."""
-_TRAITS = frozenset({"name", "uses_results", "resumes", "trains", "ending", "billed_seconds"})
+_TRAITS = frozenset(
+    {"name", "uses_results", "resumes", "trains", "multi_objective", "ending", "billed_seconds"}
+)
 """What the contract itself declares with a default; no hyperparameters either."""
 
 
@@ -60,13 +66,19 @@ class Strategy(ABC):
     reward
         What to maximise, for example `valid - 0.02 * log(params_millions)`; the card's if empty, which is the
         validation metric unless the card says otherwise.
+    objectives
+        What to optimise at once, for example `valid` and `min latency_ms@raspi4`; the reward alone if empty.
+    constraints
+        What architectures have to keep to, for example `params_millions <= 0.5`: those that do not are worth
+        less than any that do (see `rewards`).
     hyperparameters
         Values that replace those of the card.
 
     Raises
     ------
     NasbenchSuiteError
-        When a hyperparameter is unknown, of the wrong type or out of range.
+        When a hyperparameter is unknown, of the wrong type or out of range; when there are objectives and the
+        strategy has room for one.
     """
 
     name: ClassVar[str] = ""
@@ -74,6 +86,8 @@ class Strategy(ABC):
     uses_results: bool = True
     """Whether it learns from what `tell` brings. One that does not has its proposals scored for the record
     only: they cost nothing, and what it proposed last is what it found."""
+    multi_objective: bool = False
+    """Whether it can optimise several objectives at once, or does not care what they are."""
     resumes: bool = False
     """Whether trainings are paused and go on: an architecture that a run has evaluated after fewer epochs
     before then costs the difference."""
@@ -85,6 +99,8 @@ class Strategy(ABC):
         runs: int = 1,
         seed: Seed = 0,
         reward: str = "",
+        objectives: Sequence[str] = (),
+        constraints: Sequence[str] = (),
         **hyperparameters: Setting,
     ):
         if runs < 1:
@@ -92,6 +108,10 @@ class Strategy(ABC):
         self.space = space
         self.runs = runs
         self.reward = Reward(reward or (strategy_cards()[self.name].reward if self.name else ""))
+        self.objectives = tuple(map(Objective.parse, objectives))
+        self.constraints = tuple(map(Constraint.parse, constraints))
+        self._floor = np.zeros(runs)
+        self._check_goals()
         self.hyperparameters = resolve_hyperparameters(type(self), hyperparameters)
         for key, value in self.hyperparameters.items():
             setattr(self, key, value)
@@ -117,9 +137,53 @@ class Strategy(ABC):
         """Return what else the runs have found, by name, `[runs, ...]` each; for the record, at the end."""
         return {}
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics besides `valid` that it wants to be told."""
+        objectives = {one.name for one in self.objectives}
+        constraints = {one.name for one in self.constraints}
+        return tuple(sorted({*self.reward.metrics, *objectives, *constraints} - {VALID}))
+
     def rewards(self, evaluations: Evaluations) -> NDArray[np.float64]:
-        """Return what to maximise, float64 `[runs]`; missing results are minus infinity."""
-        return self.reward(evaluations)
+        """Return what to maximise, float64 `[runs]`; missing results are minus infinity.
+
+        To be called once for every `tell`. An architecture that misses a constraint has, whatever it
+        reaches, the smallest reward that the run has seen (or 0 if that is smaller) less the violation: Deb,
+        "An efficient constraint handling method for genetic algorithms" (CMAME 186, 2000), equation 4.
+        """
+        rewards = self.reward(evaluations)
+        if not self.constraints:
+            return rewards
+        violations = self.violations(evaluations)
+        self._floor = np.minimum(self._floor, np.where(np.isfinite(rewards), rewards, np.inf))
+        return np.where(violations > 0, self._floor - violations, rewards)
+
+    def violations(self, evaluations: Evaluations) -> NDArray[np.float64]:
+        """Return by how much constraints are missed, float64 `[runs]`; 0 where all are met."""
+        return total_violation(self.constraints, evaluations)
+
+    def values(self, evaluations: Evaluations) -> NDArray[np.float64]:
+        """Return all objectives, `[runs, objectives]`, each to be maximised; the reward alone without any."""
+        if not self.objectives:
+            return self.reward(evaluations)[:, None]
+        return np.stack([one.values(evaluations) for one in self.objectives], axis=1)
+
+    def _check_goals(self) -> None:
+        cls = getattr(self, "single_run_class", type(self))
+        label = cls.name or cls.__name__
+        names = [one.name for one in self.objectives]
+        if len(set(names)) < len(names):
+            raise NasbenchSuiteError(f"objectives {', '.join(names)}: one is there twice; name each once.")
+        if self.objectives and not self.multi_objective:
+            raise NasbenchSuiteError(
+                f"{label} has one objective; give it a reward that weighs them, or take a strategy for "
+                "several, such as nsga2."
+            )
+        if self.constraints and not self.uses_results:
+            raise NasbenchSuiteError(
+                f"{label} does not learn from results, so constraints cannot steer it; use proxylessnas, "
+                "which weighs expected costs, or a strategy that is told results."
+            )
 
     def state(self) -> dict[str, Any]:
         """Return a deep copy of everything that changes, the random generator's state included."""

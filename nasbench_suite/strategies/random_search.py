@@ -8,6 +8,7 @@ class RandomSearch(Strategy):
     """The baseline that every strategy has to beat. Draws with replacement, as NAS-Bench-201 does."""
 
     name = "random_search"
+    multi_objective = True
 
     def ask(self) -> Proposals:
         """Draw one architecture per run."""

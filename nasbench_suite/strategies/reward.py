@@ -14,8 +14,8 @@ class Reward:
     Parameters
     ----------
     formula
-        Numbers, metric names (`valid` for the metric that steers the search), `+ - * / **`, parentheses,
-        `log`, `sqrt` and `exp`. Empty: the validation metric in its own direction.
+        Numbers, metric names (`valid` for the metric that steers the search, also `latency_ms@raspi4`),
+        `+ - * / **`, parentheses, `log`, `sqrt` and `exp`. Empty: the validation metric in its own direction.
 
     Attributes
     ----------

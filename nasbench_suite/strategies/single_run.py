@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -44,6 +44,8 @@ class SingleRunStrategy(ABC):
     name: ClassVar[str] = ""
     uses_results: ClassVar[bool] = True
     """See `Strategy.uses_results`."""
+    multi_objective: ClassVar[bool] = False
+    """Whether it wants all objectives, by `observe_values`, instead of one score."""
     trains: ClassVar[bool] = False
     """Whether it trains networks itself: it is then told how those of the task are trained, as
     `self.training`, and refused where nothing says so."""
@@ -81,6 +83,20 @@ class SingleRunStrategy(ABC):
     def observe(self, genes: Genes, score: float) -> None:
         """Take the result of the last proposal; larger is better, a missing result is minus infinity."""
 
+    def observe_values(self, genes: Genes, values: NDArray[np.float64], violation: float) -> None:
+        """Take the result of the last proposal, of a class that is `multi_objective`.
+
+        Parameters
+        ----------
+        genes
+            uint8 `[n_genes]`.
+        values
+            Objectives, `[objectives]`, each to be maximised; minus infinity where missing.
+        violation
+            By how much constraints are missed; 0 where all are met.
+        """
+        raise NotImplementedError
+
 
 class SideBySide(Strategy):
     """Plays many searches of a `SingleRunStrategy` class as one `Strategy`, each with its own generator."""
@@ -93,18 +109,23 @@ class SideBySide(Strategy):
         runs: int = 1,
         seed: Seed = 0,
         reward: str = "",
+        objectives: Sequence[str] = (),
+        constraints: Sequence[str] = (),
         training: "TrainingSetting | None" = None,
         **hyperparameters: Setting,
     ):
-        super().__init__(space, runs=runs, seed=seed, reward=reward)
         self.single_run_class = single_run_class
+        self.multi_objective = single_run_class.multi_objective
+        self.uses_results = single_run_class.uses_results
+        super().__init__(
+            space, runs=runs, seed=seed, reward=reward, objectives=objectives, constraints=constraints
+        )
         if single_run_class.trains and training is None:
             raise NasbenchSuiteError(
                 f"{single_run_class.name or single_run_class.__name__} trains networks, and nothing says how "
                 "those of this benchmark are trained; search a task that `nasbench-suite train` knows, such "
                 "as nats_topology/mnist1d."
             )
-        self.uses_results = single_run_class.uses_results
         self.hyperparameters = resolve_hyperparameters(single_run_class, hyperparameters)
         self.searches = [
             single_run_class(space, rng, self.hyperparameters, training) for rng in self.rng.spawn(runs)
@@ -129,6 +150,12 @@ class SideBySide(Strategy):
 
     def tell(self, proposals: Proposals, evaluations: Evaluations) -> None:
         """Give every search its result."""
+        if self.multi_objective:
+            values, violations = self.values(evaluations), self.violations(evaluations)
+            rows = proposals.genes.copy()
+            for search, row, own, missed in zip(self.searches, rows, values, violations, strict=True):
+                search.observe_values(row, own, float(missed))
+            return
         scores = self.rewards(evaluations).tolist()
         for search, genes, score in zip(self.searches, proposals.genes.copy(), scores, strict=True):
             search.observe(genes, score)
@@ -136,10 +163,14 @@ class SideBySide(Strategy):
     def state(self) -> dict[str, Any]:
         """Return a deep copy of every search's attributes, the space and the data excepted."""
         return copy.deepcopy(
-            {"searches": [{k: v for k, v in vars(s).items() if k not in _SHARED} for s in self.searches]}
+            {
+                "searches": [{k: v for k, v in vars(s).items() if k not in _SHARED} for s in self.searches],
+                "_floor": self._floor,
+            }
         )
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that `state()` returned."""
+        self._floor = state["_floor"].copy()
         for search, saved in zip(self.searches, copy.deepcopy(state["searches"]), strict=True):
             vars(search).update(saved)

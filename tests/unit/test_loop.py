@@ -248,3 +248,61 @@ def test_simulated_and_billed_seconds_add_up_only_in_the_total(costly):
     assert runs.clock().tolist() == [[10, 30]]
     assert runs.total_clock().tolist() == [[10.5, 31]]
     assert runs.endings is None
+
+
+def test_what_misses_a_requirement_is_told_as_missing_and_costs_nothing(costly):
+    """Rows of at most 30 seconds are tried; the others are told as NaN and are no evaluations."""
+    script = [[0, 3], [4, 1], [2, 6], [5, 5], [1, 1], [0, 0]]
+    strategy = Scripted(costly, script)
+    runs = play(strategy, costly, Budget(evaluations=3), require=["params_millions <= 1.0"])
+    params = costly.query(costly.table.genes, info=["params_millions"]).info["params_millions"]
+    tried = params <= 1.0
+    assert 0 < tried.sum() < 8
+    for run in (0, 1):
+        rows = recorded_rows(costly, runs, run)
+        assert rows == [step[run] if step[run] in range(8) else None for step in script][: len(rows)]
+        kept = tried[rows]
+        assert runs.counted[run, : len(rows)].tolist() == kept.tolist()
+        assert runs.feasible[run, : len(rows)].tolist() == kept.tolist()
+        assert np.isnan(runs.valid[run, : len(rows)]).tolist() == (~kept).tolist()
+        assert runs.seconds[run, : len(rows)].tolist() == np.where(kept, np.array(COSTS)[rows], 0).tolist()
+        assert kept.sum() == 3 or len(rows) == 60
+    assert np.isnan(strategy.told[0].valid).tolist() == (~tried[script[0]]).tolist()
+
+
+def test_a_search_in_which_everything_is_rejected_ends(costly):
+    strategy = Scripted(costly, [[3, 3]])
+    bound = costly.query(costly.table.genes, info=["params_millions"]).info["params_millions"][3] / 2
+    runs = play(strategy, costly, Budget(evaluations=2), require=[f"params_millions <= {bound}"])
+    assert runs.length.tolist() == [40, 40]
+    assert not runs.counted.any()
+    assert (runs.incumbents() == -1).all()
+    seconds = play(
+        Scripted(costly, [[3, 3]]), costly, Budget(seconds=10.0), require=[f"params_millions <= {bound}"]
+    )
+    assert seconds.length.tolist() == [1000, 1000]
+
+
+def test_incumbents_keep_to_constraints(costly):
+    params = costly.query(costly.table.genes, info=["params_millions"]).info["params_millions"]
+    bound = float(np.median(params))
+    script = [[row, row] for row in range(8)]
+    strategy = Scripted(costly, script, constraints=[f"params_millions <= {bound}"])
+    runs = play(strategy, costly, Budget(evaluations=8))
+    valid = costly.query(costly.table.genes).valid
+    expected, best = [], -1
+    for row in range(8):
+        if params[row] <= bound and (best < 0 or valid[row] > valid[best]):
+            best = row
+        expected.append(best)
+    assert runs.incumbents()[0].tolist() == expected
+    assert runs.counted.all()
+    assert not np.isnan(runs.valid).any()
+
+
+def test_missing_results_are_said_once(make_table):
+    task = TabularBenchmark(make_table(missing=0.7))
+    script = [[row, row + 1] for row in range(40)]
+    with pytest.warns(MissingResultWarning, match=r"of 80 proposals to made/up met a missing result") as said:
+        play(Scripted(task, script), task, Budget(evaluations=40))
+    assert len(said) == 1

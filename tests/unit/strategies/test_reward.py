@@ -41,6 +41,17 @@ def test_formulas_are_arithmetic(evaluations, formula, expected):
     np.testing.assert_allclose(found, np.where(np.isnan(value), -np.inf, value), rtol=1e-14)
 
 
+def test_costs_of_devices_are_names_in_a_formula():
+    reward = Reward("valid * (latency_ms@1080ti_1 / 5) ** -0.07 - 2 * latency_ms@raspi4")
+    assert reward.metrics == ("latency_ms@1080ti_1", "latency_ms@raspi4")
+    info = {"latency_ms@1080ti_1": np.array([10.0]), "latency_ms@raspi4": np.array([0.25])}
+    found = reward(Evaluations(np.array([0.8]), info=info))
+    assert found == pytest.approx([0.8 * 2.0**-0.07 - 0.5])
+    for text in ("valid - latency_ms @ raspi4", "valid - a@b@c", "valid - latency_ms@"):
+        with pytest.raises(NasbenchSuiteError, match="reward"):
+            Reward(text)
+
+
 def test_the_metrics_of_a_formula_are_what_a_query_has_to_bring():
     assert Reward("valid - log(params_millions) * latency_seconds").metrics == (
         "latency_seconds",
