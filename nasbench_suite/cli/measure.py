@@ -27,6 +27,10 @@ def measure(
     threads: int = typer.Option(1, min=1, help="Threads of the CPU."),
     batch: int = typer.Option(1, min=1, help="Inputs at once."),
     precision: str = typer.Option("float32", help="`float32` or `bfloat16`."),
+    engine: str = typer.Option(
+        "pytorch", help="`pytorch`, `onnxruntime` (ONNX Runtime; extra `onnx`) or `cuda-graph`."
+    ),
+    cuda_graphs: bool = typer.Option(False, "--cuda-graphs", help="The same as --engine cuda-graph."),
     shape: str = typer.Option("3x32x32", help="One input: channels x height x width, or channels x length."),
     classes: int = typer.Option(10, min=2, help="Classes of the networks."),
     rounds: int = typer.Option(3, min=1, help="How often all of them are measured, one after the other."),
@@ -42,6 +46,8 @@ def measure(
         nasbench-suite measure nats_topology 0 1462 --batch 32
 
         nasbench-suite measure macro --random 50 --threads 2 --out latencies.csv
+
+        nasbench-suite measure macro --random 50 --engine onnxruntime
     """
     from nasbench_suite.hardware.network_latency import Conditions, describe_device, measure_networks
     from nasbench_suite.hardware.stopwatch import Stopwatch
@@ -55,8 +61,11 @@ def measure(
         if random
         else np.stack([known.parse(text) for text in architectures])
     )
+    if cuda_graphs and engine not in ("pytorch", "cuda-graph"):
+        raise NasbenchSuiteError(f"--cuda-graphs captures PyTorch's launches; leave out --engine {engine}.")
+    engine = "cuda-graph" if cuda_graphs else engine
     skeleton = Skeleton(inputs=sizes[0], classes=classes, dims=1 if len(sizes) == 2 else 2)
-    conditions = Conditions(skeleton, sizes, batch, device, threads, precision)
+    conditions = Conditions(skeleton, sizes, batch, device, threads, precision, engine)
     watch = Stopwatch(rounds=rounds, seconds=seconds)
     with interruptible("nothing was written."), progress("measuring", quiet) as advance:
         timings = measure_networks(space, genes, conditions, watch, advance)
@@ -72,7 +81,9 @@ def measure(
         }
         for text, timing in zip(known.format(genes), timings, strict=True)
     ]
-    where = f"{describe_device(device)}; batch {batch}, {threads} thread(s), {precision}, input {shape}"
+    where = (
+        f"{describe_device(device, engine)}; batch {batch}, {threads} thread(s), {precision}, input {shape}"
+    )
     if as_json:
         print_json({"device": where, "measured": lines})
     else:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.hardware.cuda_graph import graph_pass
+from nasbench_suite.hardware.onnx_session import onnx_pass, onnxruntime_version
 from nasbench_suite.hardware.stopwatch import Stopwatch, Timing
 from nasbench_suite.spaces import Genes
 from nasbench_suite.training.machine import check_device, processor
@@ -16,6 +18,8 @@ from nasbench_suite.training.networks import Skeleton, build_network
 from nasbench_suite.training.threads import threads
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+ENGINES = ("pytorch", "onnxruntime", "cuda-graph")
+"""What runs a network: PyTorch operation by operation, ONNX Runtime, or PyTorch's launches as one graph."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ class Conditions:
         Threads of the CPU.
     precision
         One of `PRECISIONS`: the type of weights and inputs.
+    engine
+        One of `ENGINES`.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is no such engine.
+    NasbenchSuiteError
+        When the device is not here, or what is asked for does not go together.
     """
 
     skeleton: Skeleton
@@ -42,6 +55,7 @@ class Conditions:
     device: str = "cpu"
     threads: int = 1
     precision: str = "float32"
+    engine: str = "pytorch"
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS or self.batch < 1 or self.threads < 1:
@@ -49,7 +63,16 @@ class Conditions:
                 f"timings need a batch and a thread, and a precision of {', '.join(PRECISIONS)}; not "
                 f"batch={self.batch}, threads={self.threads}, precision={self.precision!r}."
             )
+        if self.engine not in ENGINES:
+            raise UnknownNameError("engine called", self.engine, ENGINES)
         check_device(self.device)
+        if self.engine == "cuda-graph" and self.device != "cuda":
+            raise NasbenchSuiteError("CUDA graphs are of CUDA devices; add --device cuda.")
+        if self.engine == "onnxruntime" and self.precision != "float32":
+            raise NasbenchSuiteError(
+                f"ONNX Runtime's CPU operators do not compute in {self.precision}, and NumPy has no such "
+                "numbers to hand to others; measure with float32, or with --engine pytorch."
+            )
 
 
 def measure_networks(
@@ -82,22 +105,41 @@ def measure_networks(
 
 
 def _forward(network: nn.Module, conditions: Conditions) -> Callable[[], object]:
+    inputs = torch.randn(conditions.batch, *conditions.shape)
+    if conditions.engine == "onnxruntime":
+        return onnx_pass(network.eval(), inputs, conditions.device, conditions.threads)
     kind = PRECISIONS[conditions.precision]
-    network = network.eval().to(conditions.device, kind)
-    inputs = torch.randn(conditions.batch, *conditions.shape).to(conditions.device, kind)
-    if conditions.device == "cpu":
-        return lambda: network(inputs)
+    network, inputs = network.eval().to(conditions.device, kind), inputs.to(conditions.device, kind)
+    if conditions.engine == "cuda-graph":
+        return graph_pass(network, inputs)
+    return waited(lambda: network(inputs), conditions.device)
 
-    def waited() -> None:
-        network(inputs)
+
+def waited(run: Callable[[], object], device: str) -> Callable[[], object]:
+    """Return what runs and ends when the device is done, which a CPU is as soon as the call returns."""
+    if device == "cpu":
+        return run
+
+    def run_and_wait() -> None:
+        run()
         torch.cuda.synchronize()
 
-    return waited
+    return run_and_wait
 
 
-def describe_device(device: str) -> str:
-    """Return what is measured on, in words."""
+def describe_device(device: str, engine: str = "pytorch") -> str:
+    """Return what is measured on, in words: the device, and the engine with its version.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When the engine is not installed.
+    """
     software = f"PyTorch {torch.__version__}, Python {platform.python_version()}"
+    if engine == "onnxruntime":
+        software = f"ONNX Runtime {onnxruntime_version()}, exported by {software}"
+    if engine == "cuda-graph":
+        software = f"CUDA graphs of {software}"
     if device == "cuda":
         return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}, {software}"
     return f"{processor()}, {os.cpu_count()} cores, {software}"

@@ -66,12 +66,21 @@ def test_networks_are_measured_here(tmp_path):
     assert len(json.loads(measured("--random", "3").stdout)["measured"]) == 3
 
 
+def test_networks_are_measured_by_onnx_runtime():
+    found = json.loads(measured("0", "--engine", "onnxruntime").stdout)
+    assert "ONNX Runtime" in found["device"]
+    assert len(found["measured"]) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ([], "name architectures, or say how many"),
         (["0", "--shape", "32"], "not '32'"),
         (["0", "--device", "gpu"], "no device 'gpu'"),
+        (["0", "--engine", "tvm"], "no engine called 'tvm'"),
+        (["0", "--cuda-graphs"], "add --device cuda"),
+        (["0", "--cuda-graphs", "--engine", "onnxruntime"], "leave out --engine onnxruntime"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(arguments, says):
