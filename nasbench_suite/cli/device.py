@@ -1,4 +1,4 @@
-"""`nasbench-suite device`: predict what architectures cost on a device that few were measured on."""
+"""`nasbench-suite device`: what architectures cost on a device, from few measurements or its operators."""
 
 import csv
 import io
@@ -7,14 +7,25 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from nasbench_suite.cli.output import Json, note, print_json, print_table
+from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table, progress
+from nasbench_suite.cli.timing_options import (
+    Batch,
+    Classes,
+    Device,
+    Precision,
+    Rounds,
+    Seconds,
+    Shape,
+    Threads,
+    conditions_of,
+)
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.foreign.cells import Cells, read_cells
 from nasbench_suite.spaces import Genes, SearchSpace
 from nasbench_suite.storage import write_whole
 
 app = typer.Typer(
-    help="Predict what architectures cost on a device of yours, from a few measurements.",
+    help="Predict what architectures cost on a device of yours, from a few measurements or its operators.",
     no_args_is_help=True,
 )
 _ARCHITECTURE = "architecture"
@@ -110,6 +121,55 @@ def fit(
         f"{out}; a table of it: nasbench-suite import table {out} --space {table.space.name} --name "
         f"NAME/DATASET --arch {_ARCHITECTURE} --info {quantity}={quantity}"
     )
+
+
+@app.command()
+def operators(
+    space: str = typer.Argument(help="A space in which every gene adds blocks of its own."),
+    name: str = typer.Option(..., help="What this machine shall be called: costs are latency_ms@NAME."),
+    out: Path = typer.Option(..., help="File to write; refused if the timings vary too much."),
+    device: str = Device,
+    threads: int = Threads,
+    batch: int = Batch,
+    precision: str = Precision,
+    shape: str = Shape,
+    classes: int = Classes,
+    rounds: int = Rounds,
+    seconds: float = Seconds,
+    most_spread: float = typer.Option(
+        0.25, min=0.0, help="How much a timing may vary; the file says how much one did."
+    ),
+    quiet: bool = Quiet,
+    as_json: bool = Json,
+) -> None:
+    """Measure every operator of a space on this machine, of which `nasbench-suite cost` adds up networks.
+
+    Example:
+
+        nasbench-suite device operators nats_topology --name mybox --out mybox.h5
+    """
+    from nasbench_suite.hardware.operator_latencies import save_operator_latencies
+    from nasbench_suite.hardware.operator_timing import measure_operators
+    from nasbench_suite.hardware.stopwatch import Stopwatch
+
+    conditions = conditions_of(shape, classes, batch, device, threads, precision)
+    watch = Stopwatch(rounds=rounds, seconds=seconds, most_spread=most_spread)
+    with interruptible("nothing was written."), progress("measuring", quiet) as advance:
+        model = measure_operators(space, name, conditions, watch, advance)
+    save_operator_latencies(model, out)
+    if as_json:
+        entries = [row[~np.isnan(row)].tolist() for row in model.entries]
+        print_json({**model.description.model_dump(), "rest": model.rest, "entries": entries})
+        return
+    headings = ["gene", *map(str, range(model.entries.shape[1]))]
+    rows = [[str(gene), *map(_milliseconds, row)] for gene, row in enumerate(model.entries)]
+    print_table(headings, rows, title="milliseconds that a value of a gene adds")
+    note(f"all else takes {model.rest:.4g} ms; {model.description.machine}")
+    note(f"{out}; networks of it: nasbench-suite cost {space} ARCH... --operators {out}")
+
+
+def _milliseconds(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.4g}"
 
 
 def _names(text: str) -> list[str]:

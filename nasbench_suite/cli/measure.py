@@ -9,6 +9,17 @@ import numpy as np
 import typer
 
 from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table, progress
+from nasbench_suite.cli.timing_options import (
+    Batch,
+    Classes,
+    Device,
+    Precision,
+    Rounds,
+    Seconds,
+    Shape,
+    Threads,
+    conditions_of,
+)
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import get_space
 from nasbench_suite.storage import write_whole
@@ -23,18 +34,18 @@ def measure(
     ),
     random: int = typer.Option(0, min=0, help="So many architectures drawn at random instead."),
     seed: int = typer.Option(0, min=0, help="Of the random ones."),
-    device: str = typer.Option("cpu", help="`cpu` or `cuda`."),
-    threads: int = typer.Option(1, min=1, help="Threads of the CPU."),
-    batch: int = typer.Option(1, min=1, help="Inputs at once."),
-    precision: str = typer.Option("float32", help="`float32` or `bfloat16`."),
+    device: str = Device,
+    threads: int = Threads,
+    batch: int = Batch,
+    precision: str = Precision,
     engine: str = typer.Option(
         "pytorch", help="`pytorch`, `onnxruntime` (ONNX Runtime; extra `onnx`) or `cuda-graph`."
     ),
     cuda_graphs: bool = typer.Option(False, "--cuda-graphs", help="The same as --engine cuda-graph."),
-    shape: str = typer.Option("3x32x32", help="One input: channels x height x width, or channels x length."),
-    classes: int = typer.Option(10, min=2, help="Classes of the networks."),
-    rounds: int = typer.Option(3, min=1, help="How often all of them are measured, one after the other."),
-    seconds: float = typer.Option(0.3, min=0.0, help="Of measuring each in a round, after a warm-up."),
+    shape: str = Shape,
+    classes: int = Classes,
+    rounds: int = Rounds,
+    seconds: float = Seconds,
     out: Path | None = typer.Option(None, help="CSV to write; refused if the timings vary too much."),
     quiet: bool = Quiet,
     as_json: bool = Json,
@@ -49,13 +60,12 @@ def measure(
 
         nasbench-suite measure macro --random 50 --engine onnxruntime
     """
-    from nasbench_suite.hardware.network_latency import Conditions, describe_device, measure_networks
+    from nasbench_suite.hardware.network_latency import describe_device, measure_networks
     from nasbench_suite.hardware.stopwatch import Stopwatch
-    from nasbench_suite.training.networks import Skeleton
 
     if bool(architectures) == bool(random):
         raise NasbenchSuiteError("name architectures, or say how many with --random.")
-    known, sizes = get_space(space), _sizes(shape)
+    known = get_space(space)
     genes = (
         known.sample(np.random.default_rng(seed), random)
         if random
@@ -64,8 +74,7 @@ def measure(
     if cuda_graphs and engine not in ("pytorch", "cuda-graph"):
         raise NasbenchSuiteError(f"--cuda-graphs captures PyTorch's launches; leave out --engine {engine}.")
     engine = "cuda-graph" if cuda_graphs else engine
-    skeleton = Skeleton(inputs=sizes[0], classes=classes, dims=1 if len(sizes) == 2 else 2)
-    conditions = Conditions(skeleton, sizes, batch, device, threads, precision, engine)
+    conditions = conditions_of(shape, classes, batch, device, threads, precision, engine)
     watch = Stopwatch(rounds=rounds, seconds=seconds)
     with interruptible("nothing was written."), progress("measuring", quiet) as advance:
         timings = measure_networks(space, genes, conditions, watch, advance)
@@ -94,13 +103,6 @@ def measure(
         watch.check(timings)
         write_whole(out, _csv(lines).encode())
         note(f"written to {out}")
-
-
-def _sizes(shape: str) -> tuple[int, ...]:
-    words = shape.split("x")
-    if len(words) not in (2, 3) or not all(word.isdecimal() and int(word) for word in words):
-        raise NasbenchSuiteError(f"an input is CHANNELSxHEIGHTxWIDTH or CHANNELSxLENGTH, not {shape!r}.")
-    return tuple(map(int, words))
 
 
 def _csv(lines: list[dict[str, Any]]) -> str:

@@ -85,3 +85,57 @@ def test_networks_are_measured_by_onnx_runtime():
 )
 def test_what_cannot_be_measured_is_refused(arguments, says):
     assert says in str(CliRunner().invoke(app, ["measure", "nats_topology", *arguments]).exception)
+
+
+OPERATORS = ["--shape", "1x40", "--seconds", "0", "--rounds", "1", "--most-spread", "1000", "--quiet"]
+
+
+def test_operators_are_measured_here_and_networks_added_up(tmp_path):
+    file = str(tmp_path / "mybox.h5")
+    command = ["device", "operators", "macro", "--name", "mybox", "--out", file, *OPERATORS]
+    measured = json.loads(CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False).stdout)
+    assert [len(row) for row in measured["entries"]] == [3] * 8
+    assert (measured["name"], measured["shape"], measured["engine"]) == ("mybox", [1, 40], "pytorch")
+    chosen = [0, 1, 2, 2, 1, 0, 0, 1]
+    asked = ["cost", "macro", "".join(map(str, chosen)), "--operators", file]
+    (row,) = json.loads(CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False).stdout)
+    total = measured["rest"] + sum(
+        entries[value] for entries, value in zip(measured["entries"], chosen, strict=True)
+    )
+    assert row["latency_ms@mybox"] == pytest.approx(total)
+    shown = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert f"{total:.6g}" in shown.stdout
+    assert "operators of space macro" in said(["cost", "nats_topology", "0", "--operators", file])
+    assert "two of these costs are called latency_ms@mybox" in said([*asked, "--operators", file])
+
+
+def test_operators_that_vary_too_much_are_not_written(tmp_path):
+    out = tmp_path / "mybox.h5"
+    steady = ["--shape", "1x40", "--seconds", "0", "--rounds", "2", "--most-spread", "0", "--quiet"]
+    assert "vary by more than 0 %" in said(
+        ["device", "operators", "macro", "--name", "a", "--out", str(out), *steady]
+    )
+    assert not out.exists()
+
+
+def said(arguments):
+    """Return the sentence that a command ends with."""
+    return str(CliRunner().invoke(app, arguments).exception)
+
+
+def test_a_cost_has_to_be_named():
+    assert "say which costs" in said(["cost", "macro", "00000000"])
+
+
+def test_latencies_too_short_to_rank_by_are_marked(cli):
+    """Nothing leads through the first cell, all of the second convolves."""
+    none = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+    models = ["--model", "latency_ms@pixel3", "--model", "latency_ms@gold_6226"]
+    rows = json.loads(cli("cost", "nats_topology", none, "1462", *models, "--json"))
+    assert [row["below_resolution"] for row in rows] == [True, False]
+    assert rows[0]["latency_ms@pixel3"] < 0.01
+    done = CliRunner().invoke(app, ["cost", "nats_topology", none, "1462", *models], catch_exceptions=False)
+    assert f"{rows[0]['latency_ms@pixel3']:.6g}*" in done.stdout
+    assert done.stdout.count("*") == 1
+    assert "* below 0.01 ms" in done.stderr
+    assert "below 0.01" not in CliRunner().invoke(app, ["cost", "nats_topology", "1462", *models]).stderr
