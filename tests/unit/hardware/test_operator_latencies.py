@@ -232,6 +232,7 @@ def test_a_file_of_another_version(model, tmp_path):
         lambda file: file["entries"].__setitem__((0, 0), np.nan),
         lambda file: file["entries"].__setitem__((0, 6), 1.0),
         lambda file: file["rest"].__setitem__((), np.inf),
+        lambda file: file["rest"].__setitem__((), -1.0),
         lambda file: file.attrs.__setitem__("description", "{}"),
         lambda file: file.__delitem__("rest"),
     ],
