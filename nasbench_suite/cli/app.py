@@ -23,6 +23,7 @@ from nasbench_suite.cli import (
     measure,
     query,
     reproduce,
+    scaling,
     search,
     show,
     study,
@@ -59,6 +60,7 @@ app.command("train")(train.train)
 app.command("build")(build.build)
 app.command("validate")(validate.validate)
 app.command("transfer")(transfer.transfer)
+app.command("scaling")(scaling.scaling)
 app.command("check")(check.check)
 
 

@@ -168,6 +168,36 @@ def fronts(
     note(f"page: {pages[-1]}")
 
 
+@app.command()
+def scaling(
+    folder: str = typer.Argument("scaling", metavar="DIR", help="Folder with scaling.toml, or its name."),
+    out: Path | None = typer.Option(None, help="Folder for the page; DIR without it."),
+    as_json: bool = Json,
+    quiet: bool = Quiet,
+) -> None:
+    """Fit error against compute on several tasks, beside the picks of boards: macro against micro.
+
+    Example:
+
+        nasbench-suite leaderboard scaling leaderboards/scaling --out results/scaling
+    """
+    from nasbench_suite.cli.scaling import note_left_out, print_laws
+    from nasbench_suite.leaderboards.scaling_board import judge_scaling
+    from nasbench_suite.leaderboards.scaling_page import as_data, write_scaling
+    from nasbench_suite.leaderboards.scaling_rules import read_scaling_rules
+
+    home, rules = read_scaling_rules(folder)
+    with interruptible("nothing was written."), progress(rules.title, quiet) as advance:
+        board = judge_scaling(rules, advance)
+    pages = write_scaling(board, out or home, f"nasbench-suite leaderboard scaling {home.name}")
+    if as_json:
+        print_json(as_data(board))
+    else:
+        print_laws(board)
+    note_left_out(board)
+    note(f"page: {pages[-1]}")
+
+
 def _print_board(board: "Board", as_json: bool) -> None:
     from nasbench_suite.leaderboards.render import percent
 

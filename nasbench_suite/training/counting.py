@@ -19,9 +19,10 @@ How the published columns called FLOPs or MACs relate to this:
 - NAS-Bench-101 and NAS-Bench-301 publish parameters only.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -34,6 +35,8 @@ from nasbench_suite.training.networks import Skeleton, build_network
 
 ADDITIVE = frozenset({"macro", "mobile", "nats_topology"})
 """Spaces in which every gene adds a number of its own, whatever the other genes are."""
+CHAINED = frozenset({"nats_size"})
+"""Spaces in which a layer's numbers depend on its gene and on that of the layer before it."""
 _KEEP_SHAPES = (nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6)
 
 
@@ -118,7 +121,8 @@ def count_many(space: str, genes: Genes, skeleton: Skeleton, shape: tuple[int, .
     """Count the networks of many architectures.
 
     Where every gene adds a number of its own (`ADDITIVE`) and there are enough architectures for it to pay, a
-    network is built for each value of each gene only, and sums are taken of what these differ in; otherwise
+    network is built for each value of each gene only, and sums are taken of what these differ in; where it
+    adds one that depends on the gene before it too (`CHAINED`), for each two values of neighbours. Otherwise
     every network is built.
 
     Parameters
@@ -143,6 +147,8 @@ def count_many(space: str, genes: Genes, skeleton: Skeleton, shape: tuple[int, .
         return count_many(known.architecture_space.name, known.architectures(genes), skeleton, shape)
     if space in ADDITIVE and len(genes) > sum(known.cardinalities) - known.n_genes:
         counts = _sums(space, genes, skeleton, shape)
+    elif space in CHAINED and len(genes) > _networks_of_a_chain(known.cardinalities):
+        counts = _sums_of_neighbours(space, genes, skeleton, shape)
     else:
         counts = np.array([_counted(space, row, skeleton, shape) for row in genes], dtype=np.int64)
     return ManyCounts(*counts.reshape(-1, 3).T)
@@ -159,6 +165,29 @@ def _sums(space: str, genes: Genes, skeleton: Skeleton, shape: tuple[int, ...]) 
             row[gene] = value
             more[value] = _counted(space, row, skeleton, shape) - base
         counts += more[genes[:, gene]]
+    return counts
+
+
+def _networks_of_a_chain(limits: Sequence[int]) -> int:
+    """Return how many networks `_sums_of_neighbours` builds."""
+    alone = 1 + sum(limit - 1 for limit in limits)
+    return len(limits) * alone + sum((first - 1) * (second - 1) for first, second in pairwise(limits))
+
+
+def _sums_of_neighbours(
+    space: str, genes: Genes, skeleton: Skeleton, shape: tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Sum what each gene adds alone, and what two neighbours add beyond that, all others being zero."""
+    limits = get_space(space).cardinalities
+    counts = _sums(space, genes, skeleton, shape)
+    for gene, (first, second) in enumerate(pairwise(limits)):
+        pairs = np.zeros((first * second, len(limits)), dtype=np.uint8)
+        pairs[:, gene : gene + 2] = np.stack(np.divmod(np.arange(first * second), second), axis=1)
+        beyond = np.zeros((first * second, 3), dtype=np.int64)
+        both = pairs[:, gene : gene + 2].all(axis=1)
+        alone = _sums(space, pairs[both], skeleton, shape)
+        beyond[both] = [_counted(space, row, skeleton, shape) for row in pairs[both]] - alone
+        counts += beyond[genes[:, gene].astype(int) * second + genes[:, gene + 1]]
     return counts
 
 

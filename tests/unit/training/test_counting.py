@@ -190,6 +190,18 @@ def test_official_nats_records(shared_data, space, dataset):
         assert counts.bias_additions == classes
 
 
+@pytest.mark.parametrize("style", ["official", "light"])
+def test_the_whole_size_space_is_summed_from_neighbours(style):
+    space, skeleton = get_space("nats_size"), Skeleton(width=8, depth=1, classes=100, style=style)
+    genes = space.decode(np.arange(space.n_codes))
+    counts = count_many("nats_size", genes, skeleton, IMAGE)
+    shown = np.random.default_rng(1).choice(len(genes), 40, replace=False)
+    single = [count(build_network("nats_size", row, skeleton), IMAGE) for row in genes[shown]]
+    assert counts.parameters[shown].tolist() == [one.parameters for one in single]
+    assert counts.multiply_adds[shown].tolist() == [one.multiply_adds for one in single]
+    assert counts.bias_additions[shown].tolist() == [one.bias_additions for one in single]
+
+
 # -- NAS-Bench-Macro -----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,81 @@
+"""`leaderboards/NAME/scaling.toml`: on which tasks errors are held against which cost, beside which board."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from nasbench_suite.cards import Card, Text, read_card
+from nasbench_suite.content import content_root
+from nasbench_suite.errors import NasbenchSuiteError
+
+SCALING = "scaling.toml"
+
+
+class ScalingEntry(Card):
+    """A task and a cost.
+
+    Attributes
+    ----------
+    task
+        Whose table has the results.
+    cost
+        What `compute_of` takes: a metric, a cost of a device, or a count.
+    board
+        A board that was played, by name or folder, whose picks are held against the curve; none if empty.
+    """
+
+    task: Text
+    cost: Text
+    board: str = ""
+
+
+class ScalingRules(Card):
+    """Rules of a page of scaling.
+
+    Attributes
+    ----------
+    tasks
+        What is fitted, in the order of the page; a task may have several costs.
+    confidence, resamples, seed
+        Of all bootstrap intervals.
+    """
+
+    title: Text
+    about: Text
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    resamples: Annotated[int, Field(ge=20)] = 500
+    seed: Annotated[int, Field(ge=0)] = 0
+    tasks: Annotated[list[ScalingEntry], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        seen: set[tuple[str, str]] = set()
+        for entry in self.tasks:
+            if (entry.task, entry.cost) in seen:
+                raise ValueError(f"{entry.task} by {entry.cost} is there twice")
+            seen.add((entry.task, entry.cost))
+        return self
+
+
+def scaling_boards() -> dict[str, Path]:
+    """Return the folders that ship with rules of scaling, by name."""
+    found = (content_root() / "leaderboards").glob(f"*/{SCALING}")
+    return {path.parent.name: path.parent for path in sorted(found)}
+
+
+def read_scaling_rules(folder: Path | str) -> tuple[Path, ScalingRules]:
+    """Return the folder and rules of a page of scaling, by its folder or its name.
+
+    Raises
+    ------
+    CardError
+        When the rules cannot be read or do not fit together.
+    NasbenchSuiteError
+        When there are none.
+    """
+    home = scaling_boards().get(str(folder), Path(folder))
+    if not (home / SCALING).is_file():
+        known = ", ".join(scaling_boards())
+        raise NasbenchSuiteError(f"{folder} holds no {SCALING}; folders that do are {known or 'none'}.")
+    return home, read_card(home / SCALING, ScalingRules)
