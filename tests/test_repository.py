@@ -17,6 +17,7 @@ from nasbench_suite.leaderboards.cost_rules import cost_boards
 from nasbench_suite.leaderboards.render import markdown_page, page_figures
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
+from nasbench_suite.leaderboards.scaling_rules import scaling_boards
 from nasbench_suite.spaces import space_names
 from nasbench_suite.tabular.importers import IMPORTERS
 
@@ -126,7 +127,9 @@ def test_readmes_of_the_content_list_what_lies_there():
     tabular = (ROOT / "tabular" / "README.md").read_text()
     assert all(f"`{name}/`" in tabular for name in datasheets())
     boards = (ROOT / "leaderboards" / "README.md").read_text()
-    assert all(f"[`{name}`]" in boards for name in (*leaderboard_folders(), *cost_boards()))
+    assert all(
+        f"[`{name}`]" in boards for name in (*leaderboard_folders(), *cost_boards(), *scaling_boards())
+    )
 
 
 def test_readme_names_commands_that_exist():

@@ -9,7 +9,8 @@ from nasbench_suite.cli.output import Json, Quiet, complain, interruptible, prin
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.hardware import known_costs
 from nasbench_suite.leaderboards.cost_rules import cost_boards, read_cost_rules
-from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
+from nasbench_suite.leaderboards.rules import find_leaderboard, leaderboard_folders, read_rules
+from nasbench_suite.leaderboards.scaling_rules import read_scaling_rules, scaling_boards
 from nasbench_suite.spaces import get_space
 from nasbench_suite.surrogates.card import surrogate_folders
 from nasbench_suite.tabular.benchmark import TabularBenchmark
@@ -40,6 +41,7 @@ def check(as_json: bool = Json, quiet: bool = Quiet) -> None:
         **{f"surrogate {name}": _check_surrogate for name in surrogate_folders()},
         **{f"leaderboard {name}": _check_leaderboard for name in leaderboard_folders()},
         **{f"costs {name}": _check_costs for name in cost_boards()},
+        **{f"scaling {name}": _check_scaling for name in scaling_boards()},
     }
     problems: dict[str, str] = {}
     with interruptible("nothing was changed."), progress("checking", quiet) as advance:
@@ -122,3 +124,12 @@ def _check_leaderboard(name: str) -> None:
             rules.search(entry, task, folder).check()
     if (folder / RESULTS).is_file():
         load_board(folder / RESULTS)
+
+
+def _check_scaling(name: str) -> None:
+    _, rules = read_scaling_rules(scaling_boards()[name])
+    for entry in rules.tasks:
+        if entry.task not in task_names():
+            raise UnknownNameError("task", entry.task, task_names())
+        if entry.board:
+            find_leaderboard(entry.board)

@@ -104,7 +104,7 @@ def _of_device(benchmark: TabularBenchmark, name: str) -> Compute:
     with catch_warnings():
         simplefilter("ignore", MissingResultWarning)
         values = model.predict(benchmark.table.genes)
-    return Compute(name, model.unit, values, f"measured, {getattr(model, 'task', 'by a model')}")
+    return Compute(name, model.unit, values, f"measured, as {getattr(model, 'task', 'a model')} has it")
 
 
 def _dataset(benchmark: TabularBenchmark) -> str:

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from nasbench_suite.drawing import MARKERS, colour, draw_panels, svg
 from nasbench_suite.leaderboards.power_law import STEEPEST, FittedLaw
@@ -23,9 +23,9 @@ from nasbench_suite.storage import write_whole
 
 PAGE = "scaling.md"
 _PANEL = (3.6, 2.8)
-_POINTS = 800
+_POINTS = 200
 """Architectures of a panel; more hide each other and make the file large."""
-_GRID = 60
+_GRID = 16
 _LAW, _FRONTIER = "black", "#d55e00"
 _FIRST_COLOUR = 1
 """The first colour of a strategy; the one before is that of the architectures."""
@@ -241,7 +241,9 @@ def _panel(axes: Axes, item: tuple[Scaled, Sequence[str]]) -> None:
         frontier = judged.frontier
         inside = grid[(grid >= frontier.costs[0]) & (grid <= frontier.costs[-1])]
         _curve(axes, frontier.fitted, inside, _FRONTIER)
-        axes.plot(frontier.costs, frontier.errors, "_", color=_FRONTIER, markersize=4)
+        axes.plot(
+            frontier.costs, frontier.errors, "_", color=_FRONTIER, markersize=4, rasterized=True, zorder=1
+        )
     for label, found in scaled.above.get(judged.role, {}).items():
         if found.runs:
             mark = _mark(labels.index(label))
@@ -251,13 +253,21 @@ def _panel(axes: Axes, item: tuple[Scaled, Sequence[str]]) -> None:
     )
     axes.set(xscale="log", yscale="log", ylim=(0.9 * low, 1.1 * float(errors.max())))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_locator(LogLocator(subs=_ticks(*axis.get_view_interval())))
         axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter(NullFormatter())
+        axis.set_minor_locator(NullLocator())
     axes.set_title(scaled.scaling.task, fontsize=9)
     axes.set_xlabel(_x_label(scaled), fontsize=8)
     axes.set_ylabel(f"1 - {judged.metric}", fontsize=8)
     axes.tick_params(labelsize=7)
+
+
+def _ticks(low: float, high: float) -> tuple[float, ...]:
+    """Return which multiples of powers of ten are marked, so that an axis has some marks and not too many."""
+    ratio = high / low
+    if ratio > 30:
+        return (1,)
+    return (1, 2, 5) if ratio > 5 else (1, 1.5, 2, 3, 5, 7)
 
 
 def _x_label(scaled: Scaled) -> str:

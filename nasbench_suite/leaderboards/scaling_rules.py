@@ -39,6 +39,8 @@ class ScalingRules(Card):
         What is fitted, in the order of the page; a task may have several costs.
     confidence, resamples, seed
         Of all bootstrap intervals.
+    observations
+        Sentences that the page shows, of what its numbers say.
     """
 
     title: Text
@@ -47,6 +49,7 @@ class ScalingRules(Card):
     resamples: Annotated[int, Field(ge=20)] = 500
     seed: Annotated[int, Field(ge=0)] = 0
     tasks: Annotated[list[ScalingEntry], Field(min_length=1)]
+    observations: list[Text] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
