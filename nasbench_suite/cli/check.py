@@ -9,9 +9,12 @@ from nasbench_suite.cli.output import Json, Quiet, complain, interruptible, prin
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.hardware import known_costs
 from nasbench_suite.leaderboards.cost_rules import cost_boards, read_cost_rules
+from nasbench_suite.leaderboards.front_rules import front_boards, read_front_rules
 from nasbench_suite.leaderboards.rules import find_leaderboard, leaderboard_folders, read_rules
 from nasbench_suite.leaderboards.scaling_rules import read_scaling_rules, scaling_boards
 from nasbench_suite.spaces import get_space
+from nasbench_suite.strategies.constraint import Constraint
+from nasbench_suite.strategies.objective import Objective
 from nasbench_suite.surrogates.card import surrogate_folders
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.catalogue import is_ready
@@ -41,6 +44,7 @@ def check(as_json: bool = Json, quiet: bool = Quiet) -> None:
         **{f"surrogate {name}": _check_surrogate for name in surrogate_folders()},
         **{f"leaderboard {name}": _check_leaderboard for name in leaderboard_folders()},
         **{f"costs {name}": _check_costs for name in cost_boards()},
+        **{f"fronts {name}": _check_fronts for name in front_boards()},
         **{f"scaling {name}": _check_scaling for name in scaling_boards()},
     }
     problems: dict[str, str] = {}
@@ -124,6 +128,22 @@ def _check_leaderboard(name: str) -> None:
             rules.search(entry, task, folder).check()
     if (folder / RESULTS).is_file():
         load_board(folder / RESULTS)
+
+
+def _check_fronts(name: str) -> None:
+    folder, rules = read_front_rules(front_boards()[name])
+    costs = {cost.name: cost.task for cost in known_costs()}
+    for problem in rules.problems:
+        if problem.task not in task_names():
+            raise UnknownNameError("task", problem.task, task_names())
+        wanted = {Objective.parse(text).name for text in problem.objectives}
+        wanted |= {Constraint.parse(text).name for text in problem.constraints}
+        for cost in (one for one in wanted if "@" in one):
+            if cost not in costs:
+                raise UnknownNameError("cost called", cost, costs)
+        if all(map(is_ready, (problem.task, *(costs[one] for one in wanted if one in costs)))):
+            for entry in rules.strategies:
+                rules.search(entry, problem, folder).check()
 
 
 def _check_scaling(name: str) -> None:

@@ -152,7 +152,7 @@ def operators(
     from nasbench_suite.hardware.operator_timing import measure_operators
     from nasbench_suite.hardware.stopwatch import Stopwatch
 
-    conditions = conditions_of(shape, classes, batch, device, threads, precision)
+    conditions = conditions_of(space, shape, classes, batch, device, threads, precision)
     watch = Stopwatch(rounds=rounds, seconds=seconds, most_spread=most_spread)
     with interruptible("nothing was written."), progress("measuring", quiet) as advance:
         model = measure_operators(space, name, conditions, watch, advance)

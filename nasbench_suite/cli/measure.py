@@ -74,7 +74,7 @@ def measure(
     if cuda_graphs and engine not in ("pytorch", "cuda-graph"):
         raise NasbenchSuiteError(f"--cuda-graphs captures PyTorch's launches; leave out --engine {engine}.")
     engine = "cuda-graph" if cuda_graphs else engine
-    conditions = conditions_of(shape, classes, batch, device, threads, precision, engine)
+    conditions = conditions_of(space, shape, classes, batch, device, threads, precision, engine)
     watch = Stopwatch(rounds=rounds, seconds=seconds)
     with interruptible("nothing was written."), progress("measuring", quiet) as advance:
         timings = measure_networks(space, genes, conditions, watch, advance)

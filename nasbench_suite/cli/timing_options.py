@@ -1,5 +1,6 @@
 """Options of the commands that time networks here, and what they stand for."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,20 +21,28 @@ Seconds = typer.Option(0.3, min=0.0, help="Of measuring each in a round, after a
 
 
 def conditions_of(
-    shape: str, classes: int, batch: int, device: str, threads: int, precision: str, engine: str = "pytorch"
+    space: str,
+    shape: str,
+    classes: int,
+    batch: int,
+    device: str,
+    threads: int,
+    precision: str,
+    engine: str = "pytorch",
 ) -> "Conditions":
-    """Return the conditions that options stand for.
+    """Return the conditions that options stand for; the networks are those of the space's authors.
 
     Raises
     ------
     NasbenchSuiteError
-        When there are none such.
+        When there are none such, or no networks are built of the space.
     """
     from nasbench_suite.hardware.network_latency import Conditions
-    from nasbench_suite.training.networks import Skeleton
+    from nasbench_suite.training.networks import official_skeleton
 
     sizes = _sizes(shape)
-    skeleton = Skeleton(inputs=sizes[0], classes=classes, dims=1 if len(sizes) == 2 else 2)
+    official = official_skeleton(space, classes=classes)
+    skeleton = replace(official, inputs=sizes[0], dims=1 if len(sizes) == 2 else 2)
     return Conditions(skeleton, sizes, batch, device, threads, precision, engine)
 
 

@@ -72,6 +72,11 @@ class CostModel(ABC):
         return f"{self.quantity}@{self.device}" if self.device else self.quantity
 
     @property
+    def origin(self) -> str:
+        """Where costs come from, as the end of a sentence."""
+        return f"predicted by {type(self).__name__}"
+
+    @property
     def unit(self) -> str:
         """Unit of what `predict` returns."""
         return unit_of(self.quantity)

@@ -10,6 +10,7 @@ from nasbench_suite.benchmark import Benchmark, Evaluations, Metric, Repeat, Tes
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.hardware.catalogue import known_costs, open_costs
 from nasbench_suite.hardware.cost_model import CostModel, Costs
+from nasbench_suite.hardware.counted_costs import COUNTS, CountedCosts
 from nasbench_suite.spaces import Genes
 
 _WEIGHT_BYTES = 4
@@ -25,6 +26,7 @@ class ModelBytes(CostModel):
     """
 
     quantity = "model_bytes"
+    origin = "four bytes for each of the table's parameters"
 
     def __init__(self, benchmark: Benchmark):
         self.space = benchmark.space
@@ -86,11 +88,11 @@ class CostedBenchmark:
 
     def sources(self) -> dict[str, str]:
         """Return what costs come of, by name: the SHA-256 of a table, or the model in words."""
-        return {name: getattr(model, "sha256", "") or repr(model) for name, model in self.models.items()}
+        return {name: getattr(model, "sha256", "") or model.origin for name, model in self.models.items()}
 
 
 def _metric(name: str, model: CostModel) -> Metric:
-    return Metric(name, model.unit, model.direction, "info", f"{model.name}, by a cost model", "once")
+    return Metric(name, model.unit, model.direction, "info", f"{model.name}, {model.origin}", "once")
 
 
 def with_costs(benchmark: Benchmark, names: Sequence[str]) -> Benchmark:
@@ -101,30 +103,33 @@ def with_costs(benchmark: Benchmark, names: Sequence[str]) -> Benchmark:
     benchmark
         The benchmark.
     names
-        Metrics that are asked for: its own, `QUANTITY@DEVICE`, `TASK:METRIC`, or `model_bytes` where it knows
-        `params_millions`.
+        Metrics that are asked for: its own, `QUANTITY@DEVICE`, `TASK:METRIC`, or `params_millions`,
+        `flops_millions` and `model_bytes`, which are counted where it does not have them.
 
     Raises
     ------
     UnknownNameError
         When neither the benchmark nor a cost table of its space knows one; lists the nearest names.
     NasbenchSuiteError
-        When a cost table is not here, or is of another space.
+        When a cost table is not here or of another space, or networks cannot be counted.
     """
     missing = [name for name in dict.fromkeys(names) if name not in benchmark.metrics]
     if not missing:
         return benchmark
-    return CostedBenchmark(benchmark, {name: _model(benchmark, name) for name in missing})
+    return CostedBenchmark(benchmark, {name: cost_of(benchmark, name) for name in missing})
 
 
-def _model(benchmark: Benchmark, name: str) -> CostModel:
+def cost_of(benchmark: Benchmark, name: str) -> CostModel:
+    """Return the model of a cost that a benchmark does not have itself; see `with_costs`."""
+    dataset = benchmark.id.rpartition("/")[2].partition("@")[0].removesuffix("-valid")
     if name == ModelBytes.quantity and "params_millions" in benchmark.metrics:
         return ModelBytes(benchmark)
+    if name in COUNTS:
+        return CountedCosts.of_dataset(benchmark.space.name, name, dataset)
     if "@" not in name and ":" not in name:
         visible = [metric.name for metric in benchmark.metrics.values() if metric.role != "test"]
         costs = [cost.name for cost in known_costs(benchmark.space.name)]
-        raise UnknownNameError(f"metric of {benchmark.id} called", name, ["valid", *visible, *costs])
-    dataset = benchmark.id.rpartition("/")[2].partition("@")[0].removesuffix("-valid")
+        raise UnknownNameError(f"metric of {benchmark.id} called", name, ["valid", *visible, *costs, *COUNTS])
     model = open_costs(name, "" if ":" in name else benchmark.space.name, dataset)
     if model.space is not benchmark.space:
         raise NasbenchSuiteError(

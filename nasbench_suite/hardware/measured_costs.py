@@ -42,6 +42,11 @@ class MeasuredCosts(CostModel):
         return self._benchmark.metrics[self.metric].unit
 
     @property
+    def origin(self) -> str:
+        """Where costs come from."""
+        return f"measured, as {self.task} has it"
+
+    @property
     def sha256(self) -> str:
         """SHA-256 of the table that is looked up."""
         return str(getattr(getattr(self._benchmark, "table", self._benchmark), "sha256", ""))

@@ -17,7 +17,7 @@ from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.hardware.cost_model import CostModel, Costs
 from nasbench_suite.spaces import Genes, get_space
 from nasbench_suite.training.counting import ADDITIVE
-from nasbench_suite.training.networks import Skeleton, build_network
+from nasbench_suite.training.networks import Skeleton, build_network, official_skeleton
 from nasbench_suite.training.tensor_work import Work, tensor_work
 
 _STARTS = tuple(
@@ -61,7 +61,7 @@ class Roofline(CostModel):
     sheet
         The device; None until it is fitted.
     skeleton, shape, batch
-        The networks, one input, and inputs at once.
+        The networks (those of the space's authors if None), one input, and inputs at once.
     device
         Its name.
     """
@@ -79,7 +79,7 @@ class Roofline(CostModel):
         device: str = "",
     ):
         self.space, self.sheet, self.device = get_space(space), sheet, device
-        self._skeleton, self._shape, self._batch = skeleton or Skeleton(), shape, batch
+        self._skeleton, self._shape, self._batch = skeleton or official_skeleton(space), shape, batch
         self._known: dict[bytes, Work] = {}
 
     def fit(self, genes: Genes, costs: Costs) -> "Roofline":

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nasbench_suite import ArchitectureError, NasbenchSuiteError, get_space
+from nasbench_suite import ArchitectureError, NasbenchSuiteError, get_space, load_benchmark
 from nasbench_suite.benchmark import MissingResultWarning
 from nasbench_suite.hardware import known_costs, open_costs
 from nasbench_suite.hardware.cost_model import unit_of
@@ -106,3 +106,19 @@ def test_costs_are_those_of_the_tables_that_are_here(published):
     of_cells = {cost.name for cost in known_costs("nats_topology") if cost.task == "help/nats_topology"}
     assert len(of_fbnet) == len(of_cells) == 27
     assert "latency_ms@1080ti_64" in of_fbnet - of_cells
+
+
+def test_counted_networks_are_those_of_the_spaces_authors(shared_data, tmp_path, monkeypatch):
+    """NAS-Bench-Macro's file says what its networks have; they are twice as wide as a cell's first stage."""
+    monkeypatch.setenv("NASBENCH_SUITE_DATA", str(tmp_path))
+    import_tables("nasbench-macro", sorted((shared_data / "nas_bench_macro").glob("*.json")))
+    table = load_benchmark("macro/cifar10")
+    genes = table.table.genes[::400]
+    for quantity in ("params_millions", "flops_millions"):
+        stated = table.query(genes, info=[quantity]).info[quantity]
+        assert CountedCosts("macro", quantity).predict(genes) == pytest.approx(stated, rel=2e-3)
+    assert "3 x 16 x 16 and 120 classes" in (
+        CountedCosts.of_dataset("nats_topology", "model_bytes", "ImageNet16-120").origin
+    )
+    with pytest.raises(NasbenchSuiteError, match="networks of space graph are not known"):
+        CountedCosts.of_dataset("graph", "params_millions", "cifar10")

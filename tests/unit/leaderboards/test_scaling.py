@@ -164,11 +164,11 @@ def test_one_metric_that_steers_and_judges_is_fitted_once(with_columns):
         ),
         ({"unit": "nats"}, "params_millions", r"valid_accuracy of made/up \(nats\) is no fraction"),
         ({"valid_accuracy": np.full(30, 1.2)}, "params_millions", "is no fraction between 0 and 1"),
-        ({}, "param_millions", "no cost of made/up called 'param_millions'; did you mean params_millions"),
+        ({}, "param_millions", "no metric of made/up called 'param_millions'; did you mean params_millions"),
         ({}, "test_accuracy", "no cost of made/up called 'test_accuracy'"),
         ({}, "valid_accuracy", "better when larger, so it is no cost; choose one of params_millions, train"),
-        ({}, "flops_millions", "cannot be counted, as inputs of up are not known; its costs are params"),
-        ({}, "graph/cora:params_millions", "is a cost of space graph, and made/up has nats_topology"),
+        ({}, "flops_millions", "flops_millions cannot be counted, as inputs of up are not known"),
+        ({}, "graph/cora:params_millions", "is of space graph, and made/up of nats_topology"),
     ],
 )
 def test_what_cannot_be_fitted_is_one_sentence(with_columns, changes, cost, says):
