@@ -33,7 +33,7 @@ from nasbench_suite.strategies.catalogue import (
     file_spec,
     get_strategy,
 )
-from nasbench_suite.strategies.constraint import Constraint, check_reachable
+from nasbench_suite.strategies.constraint import Constraint, CostBounds, check_reachable
 from nasbench_suite.strategies.objective import VALID, Objective
 from nasbench_suite.strategies.reward import Reward
 from nasbench_suite.tasks import TRAINING, load_benchmark
@@ -145,13 +145,23 @@ class Search:
         objectives = [Objective.parse(text).resolved(benchmark.metrics).text for text in self.objectives]
         return {
             "objectives": objectives,
-            "constraints": list(self.constraints) if self.handling == "penalty" else [],
+            "constraints": [] if self.require else list(self.constraints),
         }
 
     @property
     def require(self) -> Sequence[str]:
-        """The constraints whose violation is rejected."""
-        return self.constraints if self.handling == "reject" else ()
+        """The constraints whose violation is rejected; a strategy that trains networks rejects by itself."""
+        return self.constraints if self.handling == "reject" or self.trains else ()
+
+    def admits(self, benchmark: Benchmark) -> CostBounds | None:
+        """Return what tells a strategy that trains networks which of them keep to constraints."""
+        bounds = tuple(map(Constraint.parse, self.constraints))
+        if VALID in {one.name for one in bounds}:
+            raise NasbenchSuiteError(
+                f"{self.source.name} trains networks and sees no results of {benchmark.id}, so valid cannot "
+                "be bounded; bound a cost."
+            )
+        return CostBounds(bounds, benchmark) if bounds else None
 
     def check(self) -> None:
         """Report a mistake before any work starts; does not import a strategy that has a card."""
@@ -174,7 +184,7 @@ class Search:
                 "give a number of evaluations."
             )
         if self.constraints and trains:
-            if self.handling == "reject":
+            if self.require:
                 raise NasbenchSuiteError(
                     f"{benchmark.id} trains what it is asked, so nothing can be rejected beforehand; use "
                     "penalty."
@@ -192,7 +202,7 @@ class Search:
         """Return the strategy object that plays `runs` runs."""
         build = constructor(self._strategy_class())
         if self.trains:
-            build = partial(build, training=self.training(benchmark))
+            build = partial(build, training=self.training(benchmark), admits=self.admits(benchmark))
         goals = self.goals(benchmark)
         return build(benchmark.space, runs=runs, seed=seed, reward=self.formula, **goals, **self.settings)
 

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from nasbench_suite.spaces import Genes
-from nasbench_suite.strategies.supernet_search import SupernetSearch
+from nasbench_suite.strategies.likeliest import MOST_TRIED, likeliest
+from nasbench_suite.strategies.supernet_search import SupernetError, SupernetSearch
 
 
 class AlphaSearch(SupernetSearch):
@@ -54,5 +55,23 @@ class AlphaSearch(SupernetSearch):
         return self.probabilities()
 
     def derive(self) -> Genes:
-        """Return the operation with the largest probability of every gene, uint8 `[n_genes]`."""
+        """Return the operation with the largest probability of every gene, uint8 `[n_genes]`.
+
+        Under constraints it is the architecture whose operations are likeliest together, of those that keep
+        to them.
+
+        Raises
+        ------
+        SupernetError
+            When none of the likeliest architectures does.
+        """
+        if self.admits is not None:
+            found = likeliest(
+                self.masked_alpha().log_softmax(1).detach().cpu().double().numpy(), self.space, self.admits
+            )
+            if found is None:
+                raise SupernetError(
+                    f"none of the {MOST_TRIED:,} likeliest architectures keeps to the constraints"
+                )
+            return found
         return self.probabilities().argmax(1).cpu().numpy().astype(np.uint8)

@@ -181,8 +181,8 @@ class Strategy(ABC):
             )
         if self.constraints and not self.uses_results:
             raise NasbenchSuiteError(
-                f"{label} does not learn from results, so constraints cannot steer it; use proxylessnas, "
-                "which weighs expected costs, or a strategy that is told results."
+                f"{label} does not learn from results, so constraints cannot steer it; have what misses them "
+                "rejected."
             )
 
     def state(self) -> dict[str, Any]:

@@ -113,6 +113,19 @@ def total_violation(constraints: tuple[Constraint, ...], evaluations: Evaluation
     return total
 
 
+@dataclass(frozen=True)
+class CostBounds:
+    """Constraints on what is known of architectures without training them; tells which keep to them."""
+
+    constraints: tuple[Constraint, ...]
+    benchmark: Benchmark
+
+    def __call__(self, genes: Genes) -> NDArray[np.bool_]:
+        """Return who keeps to all, bool `[n]`."""
+        found = self.benchmark.query(genes, info=sorted({one.name for one in self.constraints}))
+        return np.asarray(total_violation(self.constraints, found) == 0)
+
+
 def check_reachable(constraints: tuple[Constraint, ...], benchmark: Benchmark) -> None:
     """Refuse constraints that no architecture keeps to.
 

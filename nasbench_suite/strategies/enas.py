@@ -142,7 +142,7 @@ class Enas(SupernetSearch):
         There are `epoch_candidates` of them, and `candidates` in the last epoch.
         """
         last = self.epoch + 1 >= self.epochs
-        rows = self.drawn(self.candidates if last else self.epoch_candidates)
+        rows = self.admitted(self.drawn, self.candidates if last else self.epoch_candidates)
         return self.best_by_supernet(rows, self.valid_batches(self.batch))
 
 

@@ -59,7 +59,7 @@ class Rsps(SupernetSearch):
 
     def best_of(self, number: int) -> Genes:
         """Return the best of so many architectures drawn uniformly, `[n_genes]`."""
-        rows = self.space.sample(self.rng, number)
+        rows = self.admitted(lambda wanted: self.space.sample(self.rng, wanted), number)
         return self.best_by_supernet(rows, self.valid_batches(self.judged_batch))
 
     def typical_gates(self) -> Gates:

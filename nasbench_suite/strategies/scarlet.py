@@ -121,9 +121,14 @@ class Scarlet(SupernetSearch):
             rows = np.concatenate([rows, self.children()])
         _, first = np.unique(self.space.canonical(rows), axis=0, return_index=True)
         rows = rows[np.sort(first)]
-        values = self.judged(rows)
-        kept = survivors(values, self.population, self.weights)
+        values, violations = self.judged(rows), self.violations(rows)
+        kept = survivors(values, self.population, self.weights, violations)
         self.members, self.values = rows[kept], values[kept]
+
+    def violations(self, rows: Genes) -> NDArray[np.float64]:
+        """Return 1 for those that miss a constraint, `[n]`."""
+        missed = np.zeros(len(rows), bool) if self.admits is None else ~self.admits(rows)
+        return missed.astype(np.float64)
 
     def judged(self, rows: Genes) -> NDArray[np.float64]:
         """Return what is maximised, `[n, 3]`."""
@@ -151,7 +156,7 @@ class Scarlet(SupernetSearch):
     def selected(self) -> Genes:
         """Hold a tournament of two for every child: the better front wins, then the larger distance."""
         assert self.values is not None
-        ranks, crowding = ranks_and_crowding(self.values, self.weights)
+        ranks, crowding = ranks_and_crowding(self.values, self.weights, self.violations(self.members))
         place = np.empty(len(ranks), dtype=np.int64)
         place[np.lexsort((-crowding, ranks))] = np.arange(len(ranks))
         rivals = self.rng.integers(len(place), size=(2, self.population))
@@ -168,5 +173,5 @@ class Scarlet(SupernetSearch):
         """Return the most accurate architecture of the first front, or any before there is one."""
         if self.values is None:
             return cast(Genes, self.members[0])
-        front = np.flatnonzero(front_ranks(self.values) == 0)
+        front = np.flatnonzero(front_ranks(self.values, self.violations(self.members)) == 0)
         return cast(Genes, self.members[front[self.values[front, 0].argmax()]])

@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,9 @@ if TYPE_CHECKING:  # it loads torch
     from nasbench_suite.training.setting import Setting as TrainingSetting
 
 
-_SHARED = frozenset({"space", "training"})
+Admission = Callable[[Genes], NDArray[np.bool_]]
+"""Tells of architectures `[n, n_genes]` which of them keep to constraints, bool `[n]`."""
+_SHARED = frozenset({"space", "training", "admits"})
 """What searches share and never change."""
 
 
@@ -48,7 +50,8 @@ class SingleRunStrategy(ABC):
     """Whether it wants all objectives, by `observe_values`, instead of one score."""
     trains: ClassVar[bool] = False
     """Whether it trains networks itself: it is then told how those of the task are trained, as
-    `self.training`, and refused where nothing says so."""
+    `self.training`, and refused where nothing says so; and which architectures keep to constraints, as
+    `self.admits`, None without constraints."""
     ending: str = ""
     """Why the search has ended of itself; set it, and nothing more is asked."""
     billed_seconds: float | None = None
@@ -60,10 +63,12 @@ class SingleRunStrategy(ABC):
         rng: np.random.Generator,
         hyperparameters: Mapping[str, Setting],
         training: "TrainingSetting | None" = None,
+        admits: Admission | None = None,
     ):
         self.space = space
         self.rng = rng
         self.training = training
+        self.admits = admits
         for key, value in hyperparameters.items():
             setattr(self, key, value)
         self.setup()
@@ -112,6 +117,7 @@ class SideBySide(Strategy):
         objectives: Sequence[str] = (),
         constraints: Sequence[str] = (),
         training: "TrainingSetting | None" = None,
+        admits: Admission | None = None,
         **hyperparameters: Setting,
     ):
         self.single_run_class = single_run_class
@@ -128,7 +134,8 @@ class SideBySide(Strategy):
             )
         self.hyperparameters = resolve_hyperparameters(single_run_class, hyperparameters)
         self.searches = [
-            single_run_class(space, rng, self.hyperparameters, training) for rng in self.rng.spawn(runs)
+            single_run_class(space, rng, self.hyperparameters, training, admits)
+            for rng in self.rng.spawn(runs)
         ]
 
     def ask(self) -> Proposals:

@@ -188,7 +188,7 @@ class Spos(Rsps):
             if len(grown) == len(rows) + number:
                 break
             row = draw()
-            if key(row) not in known:
+            if key(row) not in known and (self.admits is None or self.admits(row[None])[0]):
                 known.add(key(row))
                 grown.append(row)
         return grown

@@ -8,7 +8,7 @@ one thread) and proposes the architecture that it would end with now; the table'
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -33,6 +33,8 @@ RANKED_INPUTS = 1000
 """Validation inputs that each of them is judged by."""
 _RANKED_SEED = 0
 _RANKED_AT_ONCE = 500
+_MOST_DRAWS = 200
+"""How often candidates are drawn before the search gives up to find some that keep to constraints."""
 
 Batch = tuple[Tensor, Tensor]
 
@@ -78,7 +80,11 @@ class SupernetSearch(SingleRunStrategy):
         with self.seeded():
             self.supernet = self.build_supernet()
             self.prepare()
-        self._row = self.derive()
+        try:
+            self._row = self.derive()
+        except SupernetError as failure:
+            self.ending = str(failure)
+            self._row = self.space.sample(np.random.default_rng(0), 1)[0]
         self._choice_weights: list[NDArray[np.float32]] = []
         self._step_bytes = 0
 
@@ -238,6 +244,28 @@ class SupernetSearch(SingleRunStrategy):
         inputs, labels = batch
         logits = (supernet or self.supernet)(inputs, sampled_gates(row))
         return float((logits.argmax(1) == labels).float().mean())
+
+    def admitted(self, draw: Callable[[int], Genes], number: int) -> Genes:
+        """Return `number` architectures that keep to the constraints, drawn until there are so many.
+
+        Fewer where they are rare.
+
+        Raises
+        ------
+        SupernetError
+            When there is none.
+        """
+        if self.admits is None:
+            return draw(number)
+        rows = self.space.sample(self.rng, 0)
+        for _ in range(_MOST_DRAWS):
+            drawn = draw(number)
+            rows = np.concatenate([rows, drawn[self.admits(drawn)]])
+            if len(rows) >= number:
+                break
+        if not len(rows):
+            raise SupernetError(f"none of {number * _MOST_DRAWS} architectures keeps to the constraints")
+        return rows[:number]
 
     def best_by_supernet(self, rows: Genes, batches: Iterator[Batch]) -> Genes:
         """Return the row that is best with the shared weights, each judged by one batch of its own."""
