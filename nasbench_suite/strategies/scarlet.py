@@ -61,7 +61,7 @@ class Scarlet(SupernetSearch):
     def prepare(self) -> None:
         """Draw the first population, and count what operations cost."""
         super().prepare()
-        self.members = self.space.sample(self.rng, self.population)
+        self.members = self.admitted(lambda wanted: self.space.sample(self.rng, wanted), self.population)
         self.values: NDArray[np.float64] | None = None
         self.multiply_adds = layer_costs(self.setting, "flops_millions")
         self.parameters = layer_costs(self.setting, "params_millions")

@@ -77,10 +77,10 @@ class SupernetSearch(SingleRunStrategy):
         """Build the supernet; its initial weights are the run's own."""
         self.epoch = 0
         self.seconds = 0.0
-        with self.seeded():
-            self.supernet = self.build_supernet()
-            self.prepare()
         try:
+            with self.seeded():
+                self.supernet = self.build_supernet()
+                self.prepare()
             self._row = self.derive()
         except SupernetError as failure:
             self.ending = str(failure)
