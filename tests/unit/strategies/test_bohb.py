@@ -145,6 +145,7 @@ def test_the_best_of_a_stage_go_on_in_their_order(eta):
                 earlier, start = range(start, stop), stop
 
 
+@pytest.mark.filterwarnings("ignore::nasbench_suite.benchmark.MissingResultWarning")
 def test_failed_architectures_are_not_promoted_and_new_ones_take_their_places():
     failing = np.random.default_rng(2).random(NATS.n_codes) < 0.8
 
