@@ -53,6 +53,11 @@ class SearchSpace(ABC):
         """Number of genes of an architecture."""
         return len(self.cardinalities)
 
+    @property
+    def gene_parents(self) -> tuple[tuple[int, ...], ...]:
+        """Earlier genes that what a gene stands for is fed by, for every gene: the one before, in a chain."""
+        return tuple(() if gene == 0 else (gene - 1,) for gene in range(self.n_genes))
+
     @abstractmethod
     def sample(self, rng: np.random.Generator, n: int) -> Genes:
         """Draw `n` architectures, uniformly over the valid gene rows: uint8 `[n, n_genes]`."""

@@ -67,6 +67,14 @@ class NatsTopologySpace(CategoricalSpace):
         position[self.code_of_index] = np.arange(self.n_codes)
         return position[self.encode(genes)]
 
+    @property
+    def gene_parents(self) -> tuple[tuple[int, ...], ...]:
+        """Earlier edges that end where an edge begins, and those that end where it ends."""
+        return tuple(
+            tuple(i for i, (_, end) in enumerate(EDGES[:gene]) if end in edge)
+            for gene, edge in enumerate(EDGES)
+        )
+
     def graphs(self, genes: Genes) -> list[CellGraphs]:
         """Return every cell with a node for each edge whose operation is not `none`."""
         return [graphs_of_edges(OPERATIONS, EDGES, genes)]

@@ -18,9 +18,11 @@ class TorchController(nn.Module):
         super().__init__()
         hidden = controller.hidden
         self.sizes = controller.space.cardinalities
-        self.tokens = nn.Embedding.from_pretrained(controller._tokens[run].detach().clone(), freeze=False)
+        self.tokens = nn.Embedding.from_pretrained(
+            controller.policy.tokens[run].detach().clone(), freeze=False
+        )
         self.cells = nn.ModuleList()
-        for weight, bias in zip(controller._cells, controller._biases, strict=True):
+        for weight, bias in zip(controller.policy.cells, controller.policy.biases, strict=True):
             cell = nn.LSTMCell(hidden, hidden)
             weights = self.in_torchs_order(weight[run].detach().T)
             with torch.no_grad():
@@ -31,7 +33,7 @@ class TorchController(nn.Module):
             cell.bias_hh.requires_grad_(False)  # torch has two biases, the controller one
             self.cells.append(cell)
         self.heads = nn.ModuleList()
-        for size, weight in zip(self.sizes, controller._heads, strict=True):
+        for size, weight in zip(self.sizes, controller.policy.heads, strict=True):
             head = nn.Linear(hidden, size, bias=False)
             with torch.no_grad():
                 head.weight.copy_(weight[run].detach().T[:size])
@@ -59,7 +61,7 @@ class TorchController(nn.Module):
 def log_policies(controller, genes):
     """The controller's own, float [runs, batch, values] for every gene."""
     with torch.no_grad():
-        return [policy.numpy() for policy in controller._unroll(genes)]
+        return [policy.numpy() for policy in controller.policy.log_policies(genes)]
 
 
 def assert_same_policies(controller, twins, genes, **tolerance):
