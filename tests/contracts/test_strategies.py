@@ -42,8 +42,9 @@ FEW_EPOCHS = {
     "bananas": {"epochs": 4, "layers": 2},
     "npenas": {"epochs": 4, "layers": 1},
     "pnas": {"epochs": 4, "beam": 10},
+    "ga_nas": {"initial": 12, "proposals": 8, "steps": 3, "batch": 8, "hidden": 8},
 }
-"""The same of those whose predictor is trained."""
+"""The same of those whose predictor or generator is trained."""
 
 ASKED_ONE_BY_ONE = ("optuna_tpe",)
 """Strategies that take milliseconds for every proposal of every run."""

@@ -161,7 +161,7 @@ def test_the_truth_is_the_best_of_what_was_evaluated():
 )
 def test_what_it_proposes_gets_better(settings):
     """Cells are worth the number of their 3x3 convolutions; random ones have 1.2."""
-    strategy = GaNas(SPACE, runs=8, seed=3, **settings)
+    strategy = GaNas(SPACE, runs=4, seed=3, **settings)
     worth = []
     for _ in range(250):
         proposals = strategy.ask()
