@@ -66,6 +66,7 @@ def test_networks_are_measured_here(tmp_path):
     assert len(json.loads(measured("--random", "3").stdout)["measured"]) == 3
 
 
+@pytest.mark.slow
 def test_networks_are_measured_by_onnx_runtime():
     found = json.loads(measured("0", "--engine", "onnxruntime").stdout)
     assert "ONNX Runtime" in found["device"]

@@ -46,7 +46,7 @@ FEW_EPOCHS = {
 }
 """The same of those whose predictor or generator is trained."""
 
-ASKED_ONE_BY_ONE = ("optuna_tpe",)
+ASKED_ONE_BY_ONE = ("optuna_tpe", "nsga2_pymoo")
 """Strategies that take milliseconds for every proposal of every run."""
 
 each_strategy = pytest.mark.parametrize("name", strategy_names())

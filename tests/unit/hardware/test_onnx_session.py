@@ -28,6 +28,7 @@ def test_a_run_gives_what_the_network_gives():
         assert found == pytest.approx(network(inputs).numpy(), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_threads_are_those_asked_for(monkeypatch):
     opened = []
     real = onnxruntime.InferenceSession
