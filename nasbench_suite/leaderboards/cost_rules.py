@@ -5,9 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nasbench_suite.cards import Card, Text, read_card
-from nasbench_suite.content import content_root
-from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.cards import Card, Text
+from nasbench_suite.leaderboards.board_folders import folders_with, rules_in
 
 COSTS = "costs.toml"
 FITTED = ("few_shot", "roofline", "operation_sums", "learned")
@@ -98,8 +97,7 @@ class CostRules(Card):
 
 def cost_boards() -> dict[str, Path]:
     """Return the folders of the boards that ship, by name."""
-    found = (content_root() / "leaderboards").glob(f"*/{COSTS}")
-    return {path.parent.name: path.parent for path in sorted(found)}
+    return folders_with(COSTS)
 
 
 def read_cost_rules(folder: Path | str) -> tuple[Path, CostRules]:
@@ -112,8 +110,4 @@ def read_cost_rules(folder: Path | str) -> tuple[Path, CostRules]:
     NasbenchSuiteError
         When there are none.
     """
-    home = cost_boards().get(str(folder), Path(folder))
-    if not (home / COSTS).is_file():
-        known = ", ".join(cost_boards())
-        raise NasbenchSuiteError(f"{folder} holds no {COSTS}; boards of cost models are {known}.")
-    return home, read_card(home / COSTS, CostRules)
+    return rules_in(folder, COSTS, CostRules, "boards of cost models")

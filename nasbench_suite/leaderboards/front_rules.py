@@ -5,11 +5,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from nasbench_suite.cards import Card, Text, read_card
+from nasbench_suite.cards import Card, Text
 from nasbench_suite.clock import Budget
-from nasbench_suite.content import content_root
-from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.jobs import Handling, Search
+from nasbench_suite.leaderboards.board_folders import folders_with, rules_in
 from nasbench_suite.leaderboards.rules import Entry, Positive
 from nasbench_suite.strategies.catalogue import get_strategy
 
@@ -105,8 +104,7 @@ class FrontRules(Card):
 
 def front_boards() -> dict[str, Path]:
     """Return the folders of the boards of fronts that ship, by name."""
-    found = (content_root() / "leaderboards").glob(f"*/{FRONTS}")
-    return {path.parent.name: path.parent for path in sorted(found)}
+    return folders_with(FRONTS)
 
 
 def read_front_rules(folder: Path | str) -> tuple[Path, FrontRules]:
@@ -119,9 +117,4 @@ def read_front_rules(folder: Path | str) -> tuple[Path, FrontRules]:
     NasbenchSuiteError
         When there are none.
     """
-    home = front_boards().get(str(folder), Path(folder))
-    if not (home / FRONTS).is_file():
-        raise NasbenchSuiteError(
-            f"{folder} holds no {FRONTS}; boards of fronts are {', '.join(front_boards()) or 'none'}."
-        )
-    return home, read_card(home / FRONTS, FrontRules)
+    return rules_in(folder, FRONTS, FrontRules, "boards of fronts")

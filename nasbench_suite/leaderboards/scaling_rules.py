@@ -5,9 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from nasbench_suite.cards import Card, Text, read_card
-from nasbench_suite.content import content_root
-from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.cards import Card, Text
+from nasbench_suite.leaderboards.board_folders import folders_with, rules_in
 
 SCALING = "scaling.toml"
 
@@ -63,8 +62,7 @@ class ScalingRules(Card):
 
 def scaling_boards() -> dict[str, Path]:
     """Return the folders that ship with rules of scaling, by name."""
-    found = (content_root() / "leaderboards").glob(f"*/{SCALING}")
-    return {path.parent.name: path.parent for path in sorted(found)}
+    return folders_with(SCALING)
 
 
 def read_scaling_rules(folder: Path | str) -> tuple[Path, ScalingRules]:
@@ -77,8 +75,4 @@ def read_scaling_rules(folder: Path | str) -> tuple[Path, ScalingRules]:
     NasbenchSuiteError
         When there are none.
     """
-    home = scaling_boards().get(str(folder), Path(folder))
-    if not (home / SCALING).is_file():
-        known = ", ".join(scaling_boards())
-        raise NasbenchSuiteError(f"{folder} holds no {SCALING}; folders that do are {known or 'none'}.")
-    return home, read_card(home / SCALING, ScalingRules)
+    return rules_in(folder, SCALING, ScalingRules, "folders that do")

@@ -99,8 +99,15 @@ class SingleRunStrategy(ABC):
             Objectives, `[objectives]`, each to be maximised; minus infinity where missing.
         violation
             By how much constraints are missed; 0 where all are met.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When the class does not define it.
         """
-        raise NotImplementedError
+        raise NasbenchSuiteError(
+            f"{type(self).__name__} is multi_objective, so it is told by observe_values; define it."
+        )
 
 
 class SideBySide(Strategy):

@@ -138,6 +138,15 @@ class Frozen(SingleRunStrategy):
         pass
 
 
+def test_a_class_for_several_objectives_has_to_take_them():
+    class Deaf(Frozen):
+        multi_objective = True
+
+    strategy = SideBySide(Deaf, SPACE, objectives=["valid", "min latency_ms"])
+    with pytest.raises(NasbenchSuiteError, match="Deaf is multi_objective, so it is told by observe_values"):
+        strategy.tell(strategy.ask(), Evaluations(np.zeros(1), info={"latency_ms": np.ones(1)}))
+
+
 def test_constraints_that_nobody_keeps_to_name_the_nearest_value(cora):
     with pytest.raises(NasbenchSuiteError, match=r"smallest value there is 0\.\d+") as refused:
         check_reachable((Constraint.parse("params_millions <= 1e-6"),), cora)
