@@ -10,6 +10,7 @@ from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.hardware import known_costs
 from nasbench_suite.leaderboards.cost_rules import cost_boards, read_cost_rules
 from nasbench_suite.leaderboards.front_rules import front_boards, read_front_rules
+from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules, retrained_boards
 from nasbench_suite.leaderboards.rules import find_leaderboard, leaderboard_folders, read_rules
 from nasbench_suite.leaderboards.scaling_rules import read_scaling_rules, scaling_boards
 from nasbench_suite.spaces import get_space
@@ -46,6 +47,7 @@ def check(as_json: bool = Json, quiet: bool = Quiet) -> None:
         **{f"costs {name}": _check_costs for name in cost_boards()},
         **{f"fronts {name}": _check_fronts for name in front_boards()},
         **{f"scaling {name}": _check_scaling for name in scaling_boards()},
+        **{f"retrained {name}": _check_retrained for name in retrained_boards()},
     }
     problems: dict[str, str] = {}
     with interruptible("nothing was changed."), progress("checking", quiet) as advance:
@@ -144,6 +146,18 @@ def _check_fronts(name: str) -> None:
         if all(map(is_ready, (problem.task, *(costs[one] for one in wanted if one in costs)))):
             for entry in rules.strategies:
                 rules.search(entry, problem, folder).check()
+
+
+def _check_retrained(name: str) -> None:
+    from nasbench_suite.training.recipes import get_recipe
+    from nasbench_suite.training.task import training_task  # loads torch, so not for --help
+
+    _, rules = read_retrained_rules(retrained_boards()[name])
+    for study in rules.studies:
+        task = training_task(study.task)
+        get_recipe(study.recipe)
+        for entry in study.published:
+            get_space(task.space).parse(entry.architecture)
 
 
 def _check_scaling(name: str) -> None:

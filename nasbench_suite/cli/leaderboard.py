@@ -198,6 +198,61 @@ def scaling(
     note(f"page: {pages[-1]}")
 
 
+@app.command()
+def retrain(
+    folder: str = typer.Argument(metavar="DIR", help="Folder with retrained.toml, or its name."),
+    out: Path | None = typer.Option(None, help="Folder for trainings and page; DIR without it."),
+    device: str = typer.Option("cpu", help="Where to train: `cpu` or `cuda`."),
+    as_json: bool = Json,
+    quiet: bool = Quiet,
+) -> None:
+    """Make published trainings again, with their recipe, and hold the results against them.
+
+    What is in the folder already is not trained again; interrupted, it continues there.
+
+    Example:
+
+        nasbench-suite leaderboard retrain cifar10-retrained --device cuda --out results/cifar10-retrained
+    """
+    from nasbench_suite.leaderboards.retrained_board import TRAININGS, judge_retrained, retrain
+    from nasbench_suite.leaderboards.retrained_page import (
+        as_data,
+        number,
+        signed,
+        verdict,
+        write_retrained,
+    )
+    from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules
+
+    home, rules = read_retrained_rules(folder)
+    target = out or home
+    kept = f"finished trainings are in {target / TRAININGS}; give the same command to continue."
+    with interruptible(kept), progress(rules.title, quiet) as advance:
+        retrain(rules, target, device=device, progress=advance)
+    board = judge_retrained(rules, target)
+    pages = write_retrained(
+        board, target, f"nasbench-suite leaderboard retrain {home.name} --device {device}"
+    )
+    if as_json:
+        print_json(as_data(board))
+    else:
+        for found in board.studies:
+            rows = [
+                [
+                    row.architecture,
+                    ", ".join(map(number, row.published)),
+                    ", ".join(map(number, row.ours)),
+                    signed(row.difference),
+                    number(row.standard_error),
+                    verdict(row),
+                ]
+                for row in found.rows
+            ]
+            headings = ["cell", "published", "ours", "difference", "standard error", ""]
+            print_table(headings, rows, title=found.study.title)
+    note(f"page: {pages[-1]}")
+
+
 def _print_board(board: "Board", as_json: bool) -> None:
     from nasbench_suite.leaderboards.render import percent
 

@@ -20,7 +20,7 @@ from nasbench_suite.training.trainer import Precision, Trainer
 
 REVISION = 1
 """Raised when a training of the same request may give other numbers, so that no build mixes the two."""
-GPU_GROUP = 1024
+GPU_GROUP = 4096
 """Networks that train together on a GPU, if its memory holds them; else half as many, and so on."""
 
 Notice = Callable[[str], None]

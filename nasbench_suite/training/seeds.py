@@ -20,7 +20,7 @@ def initial_network(space: str, genes: Genes, skeleton: Skeleton, seed: int) -> 
     """Build a network whose initial weights depend on space, gene row `[n_genes]` and seed alone."""
     name = zlib.crc32(f"{space} {' '.join(map(str, genes.tolist()))}".encode())
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_number(seed, _WEIGHTS, name))
+        torch.default_generator.manual_seed(_number(seed, _WEIGHTS, name))  # of the CPU alone: a GPU's stays
         return build_network(space, genes, skeleton)
 
 

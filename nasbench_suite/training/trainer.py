@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.storage import write_whole
+from nasbench_suite.training.captured_step import CapturedStep
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.optimizers import make_optimizer
@@ -35,7 +36,8 @@ class Trainer:
     Attributes
     ----------
     precision
-        `float32`, or `bfloat16` for the products of forward passes on CUDA, weights staying float32.
+        `float32`, in which PyTorch may convolve in TF32 on CUDA (`torch.backends.cudnn.allow_tf32`), or
+        `bfloat16` for the products of forward passes there, weights staying float32.
     checkpoint
         A file that holds the state after an epoch; a training that finds it goes on from there. None: no
         checkpoints.
@@ -43,12 +45,15 @@ class Trainer:
         Least time between two checkpoints.
     progress
         Called with the epochs done and all epochs.
+    capture
+        Whether steps on CUDA are captured as a graph and replayed; the same numbers, launched at once.
     """
 
     precision: Precision = "float32"
     checkpoint: Path | None = None
     checkpoint_seconds: float = 60.0
     progress: Progress | None = None
+    capture: bool = True
 
     def train(self, network: nn.Module, data: TrainingData, recipe: Recipe, *, seed: int) -> LearningCurves:
         """Train a network in place, on the device of the data, and return its curves, one row.
@@ -77,6 +82,7 @@ class _Run:
         self.curves = LearningCurves.empty(1, recipe.epochs)
         self.steps = recipe.steps(len(data.train))
         self.failure = ""
+        self.captured: CapturedStep | None = None
 
     def train(self) -> LearningCurves:
         if self.device.type == "cuda":
@@ -121,18 +127,30 @@ class _Run:
             inputs, labels = self.data.batch(batch, generator, augment=True)
             for group in self.optimizer.param_groups:
                 group["lr"] = recipe.rate(epoch, step, self.steps)
-            self.optimizer.zero_grad(set_to_none=True)
-            with self._precision():
-                logits = self.network(self._laid_out(inputs))
-            loss = F.cross_entropy(_wide(logits), labels, label_smoothing=recipe.label_smoothing)
-            loss.backward()  # type: ignore[no-untyped-call]
+            logits, loss = self._gradients(self._laid_out(inputs), labels)
             if recipe.clip:
                 nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
             self.optimizer.step()
-            loss_sum += loss.detach() * len(batch)
-            hits += (logits.detach().argmax(1) == labels).sum()
+            loss_sum += loss * len(batch)
+            hits += (logits.argmax(1) == labels).sum()
             seen += len(batch)
         return float(loss_sum / seen), float(hits / seen)
+
+    def _gradients(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Set the gradients of the weights; return logits and loss of the batch."""
+        if self.device.type == "cuda" and self.trainer.capture and len(labels) == self.recipe.batch:
+            if self.captured is None:
+                self.captured = CapturedStep(self._passes, self.network, inputs, labels)
+            return self.captured(inputs, labels)
+        self.optimizer.zero_grad(set_to_none=self.captured is None)  # a graph writes to where they are
+        return self._passes(inputs, labels)
+
+    def _passes(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        with self._precision():
+            logits = self.network(inputs)
+        loss = F.cross_entropy(_wide(logits), labels, label_smoothing=self.recipe.label_smoothing)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return logits.detach(), loss.detach()
 
     def _judge(self, indices: Tensor) -> tuple[float, float]:
         """Return the mean loss and accuracy over a split; NaN if it is empty."""
@@ -268,4 +286,5 @@ def _set_norms(network: nn.Module, recipe: Recipe) -> None:
 
 
 def _deterministic() -> AbstractContextManager[Any]:
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    tf32 = torch.backends.cudnn.allow_tf32  # what the user has set stays so
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32)

@@ -49,4 +49,7 @@ class FlipCrop:
 
 def _drawn(high: int, shape: tuple[int, ...], device: torch.device, generator: torch.Generator) -> Tensor:
     """Draw integers from 0 up to `high`, exclusive, where the generator is, and bring them to the device."""
-    return torch.randint(high, shape, generator=generator, device=generator.device).to(device)
+    drawn = torch.randint(high, shape, generator=generator, device=generator.device)
+    if drawn.device.type == "cpu" and device.type == "cuda":
+        drawn = drawn.pin_memory()  # or the copy would wait for all that the device still has to do
+    return drawn.to(device, non_blocking=True)

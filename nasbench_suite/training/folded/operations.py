@@ -13,7 +13,15 @@ from nasbench_suite.training.folded.parameters import Norm, Weight
 
 
 class Operation(Protocol):
-    """An operation of some models from one activation to another."""
+    """An operation of some models from one activation to another.
+
+    Attributes
+    ----------
+    convolves
+        Whether it convolves and normalises, and so takes its target's centred gradient.
+    """
+
+    convolves: bool
 
     def start(self) -> None:
         """Add to the target's bias, in training."""
@@ -45,6 +53,8 @@ class ReluConvNorm:
         Whether it sets the target to the bias and its result, rather than adding: the first operation
         there, if all models have it.
     """
+
+    convolves = True
 
     def __init__(
         self,
@@ -145,6 +155,8 @@ class ReluConvNorm:
 class Skip:
     """The identity."""
 
+    convolves = False
+
     def __init__(
         self, source: Activation, target: Activation, who: Members, buffers: Buffers, *, training: bool
     ):
@@ -179,6 +191,8 @@ def _add_window(values: Window, target: Window) -> None:
 
 class AveragePool3:
     """Average over three neighbours, over two at the ends: padding is not counted."""
+
+    convolves = False
 
     def __init__(
         self, source: Activation, target: Activation, who: Members, buffers: Buffers, *, training: bool

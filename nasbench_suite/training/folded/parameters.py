@@ -40,9 +40,9 @@ class Weight:
 
     def read(self, states: Sequence[Mapping[str, Tensor]]) -> None:
         """Take over the values of the one-by-one networks' states."""
-        for place, model in enumerate(self.models):
-            own = self.value.select(self.axis, place)
-            own.copy_(self._folded(states[model][self.name], own.shape))
+        shape = self.value.select(self.axis, 0).shape
+        parts = [self._folded(states[model][self.name], shape) for model in self.models]
+        self.value.copy_(torch.stack(parts, self.axis))  # one copy to the device, not one per model
 
     def write(self, states: Sequence[Mapping[str, Tensor]]) -> None:
         """Write the values into the one-by-one networks' states."""
@@ -181,9 +181,9 @@ class FoldedParameters:
         for weight in self._weights:
             weight.read(states)
         for norm in self._norms:
-            for place, model in enumerate(norm.models):
-                norm.running_mean[place, :, 0] = states[model][f"{norm.name}.running_mean"]
-                norm.running_var[place, :, 0] = states[model][f"{norm.name}.running_var"]
+            for own, name in ((norm.running_mean, "running_mean"), (norm.running_var, "running_var")):
+                parts = [states[model][f"{norm.name}.{name}"] for model in norm.models]
+                own.copy_(torch.stack(parts)[:, :, None])
 
     @torch.no_grad()
     def write(self, networks: Sequence[nn.Module]) -> None:

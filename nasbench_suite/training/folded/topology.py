@@ -16,8 +16,9 @@ from nasbench_suite.spaces.nats_topology import EDGES, OPERATIONS
 from nasbench_suite.training.folded.activations import Activation, Buffers, Members, members
 from nasbench_suite.training.folded.head import Head, Stem
 from nasbench_suite.training.folded.network import FoldedNetwork, Step
-from nasbench_suite.training.folded.operations import AveragePool3, Operation, ReluConvNorm, Skip
+from nasbench_suite.training.folded.operations import Operation, ReluConvNorm
 from nasbench_suite.training.folded.parameters import FoldedParameters, Norm, Weight
+from nasbench_suite.training.folded.parts import parts_for
 from nasbench_suite.training.networks.nats_topology import N_STAGES
 from nasbench_suite.training.networks.skeleton import Skeleton
 
@@ -106,8 +107,9 @@ class _Cell:
         # A cell's last node is the next one's first, so cells take turns with two sets of buffers for it.
         roles = [1, 2, ("end", place[1] % 2)]
         pads = [1, 1, 1 if place[1] + 1 < weights.skeleton.depth else None]
+        parts = parts_for(buffers.device.type)
         self.nodes = [first] + [
-            Activation(shape, role, buffers, training=training, pad=pad)
+            parts.activation(shape, role, buffers, training=training, pad=pad)
             for role, pad in zip(roles, pads, strict=True)
         ]
         self.incoming: list[list[Operation]] = [[] for _ in self.nodes]
@@ -117,9 +119,9 @@ class _Cell:
             operation: Operation
             if gene in _TAPS:
                 weight, norm = weights.convolutions[(*place, number)]
-                operation = ReluConvNorm(*ends, weight, norm, buffers, training=training)
+                operation = parts.convolution(*ends, weight, norm, buffers, training=training)
             else:
-                kind = Skip if gene == _SKIP else AveragePool3
+                kind = parts.skip if gene == _SKIP else parts.pool
                 operation = kind(*ends, buffers, training=training)
             self.incoming[target].append(operation)
         for start, node in enumerate(self.nodes[:-1]):
@@ -127,7 +129,7 @@ class _Cell:
             node.convolved, node.passes_grad_on = any(outgoing), not all(outgoing)
         for operations in self.incoming:
             # Those that convolve come first: one of them may then set what the others add to.
-            operations.sort(key=lambda operation: not isinstance(operation, ReluConvNorm))
+            operations.sort(key=lambda operation: not operation.convolves)
             if operations and isinstance(operations[0], ReluConvNorm):
                 operations[0].first = operations[0].input.covers_all
 
@@ -150,7 +152,7 @@ class _Cell:
         for node, operations in zip(self.nodes[:0:-1], self.incoming[:0:-1], strict=True):
             if node is not self.nodes[-1]:
                 node.finish_grad()
-            if operations and isinstance(operations[0], ReluConvNorm):
+            if operations and operations[0].convolves:
                 node.centre_grad()
             for operation in operations:
                 operation.backward()
@@ -244,7 +246,7 @@ class FoldedTopology(FoldedNetwork):
         last: Activation | None = None
         for stage, width in enumerate(weights.widths):
             shape = (models, width, length >> stage, batch)
-            first = Activation(shape, 0, buffers, training=training, pad=1)
+            first = parts_for(buffers.device.type).activation(shape, 0, buffers, training=training, pad=1)
             if last is not None:
                 reduction = _Reduction(last, first, weights.reductions[stage - 1], buffers, training)
                 self.steps.append(reduction)

@@ -1,0 +1,263 @@
+"""Published trainings made again: every architecture with every seed, held against what was published.
+
+Trainings are kept in `trainings.json` beside the rules, each as soon as it is done, so that a run that was
+stopped goes on, and so that a page can be written again where there is no GPU.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.leaderboards.retrained_rules import PublishedTrainings, RetrainedRules, Study
+from nasbench_suite.spaces import get_space
+from nasbench_suite.storage import write_whole
+from nasbench_suite.training.blocks import environment
+from nasbench_suite.training.curves import LearningCurves
+from nasbench_suite.training.machine import check_device
+from nasbench_suite.training.seeds import initial_network
+from nasbench_suite.training.task import TrainingTask, training_task
+from nasbench_suite.training.trainer import Trainer
+
+TRAININGS = "trainings.json"
+_CURVES = [field.name for field in fields(LearningCurves) if field.name not in ("peak_bytes", "failures")]
+
+Progress = Callable[[int, int], None]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """One architecture: published and ours, accuracies in percent.
+
+    Attributes
+    ----------
+    architecture, string
+        As the rules have it, and in the published string form.
+    published, ours
+        After the last epoch, one for each training; ours lacks those that were not made yet or failed.
+    standard_error
+        Of the difference of the means, by the study's deviation between seeds; NaN without trainings.
+    curves
+        Ours by epoch, one for each training.
+    failures
+        Why trainings ended early.
+    """
+
+    architecture: str
+    string: str
+    published: list[float]
+    ours: list[float]
+    standard_error: float
+    curves: list[list[float]]
+    failures: list[str]
+
+    @property
+    def difference(self) -> float:
+        """Our mean less the published one, in points; NaN without trainings of ours."""
+        return float(np.mean(self.ours) - np.mean(self.published)) if self.ours else float("nan")
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the means lie within two standard errors; None where that cannot be said."""
+        if np.isnan(self.standard_error) or np.isnan(self.difference):
+            return None
+        return abs(self.difference) <= 2 * self.standard_error
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study and its architectures.
+
+    Attributes
+    ----------
+    deviation
+        Between seeds, in points: pooled over architectures, published and ours; NaN if none has two.
+    data
+        What the networks were trained on.
+    seconds
+        Of every training, with its evaluations.
+    ran_on
+        Devices and versions.
+    """
+
+    study: Study
+    rows: list[Retrained]
+    deviation: float
+    data: str
+    seconds: list[float]
+    ran_on: list[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class RetrainedBoard:
+    """All studies of a page."""
+
+    rules: RetrainedRules
+    studies: list[StudyResult]
+
+
+def retrain(
+    rules: RetrainedRules, folder: Path, *, device: str = "cpu", progress: Progress | None = None
+) -> None:
+    """Make the trainings that are not in the folder yet.
+
+    Parameters
+    ----------
+    rules, folder
+        What to train, and where `trainings.json` lies.
+    device
+        `cpu` or `cuda`.
+    progress
+        Called with the number of trainings done, and of all.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When the device or a data set is not there, or the file cannot be written.
+    """
+    records = read_trainings(folder)
+    asked = [
+        (study, entry.architecture, seed)
+        for study in rules.studies
+        for seed in study.seeds
+        for entry in study.published
+    ]
+    have = {_name(record) for record in records}
+    for done, (study, architecture, seed) in enumerate(asked):
+        if progress is not None:
+            progress(done, len(asked))
+        if (_key(study, rules), architecture, seed) not in have:
+            check_device(device)
+            records.append(_trained(study, rules, architecture, seed, device))
+            write_whole(folder / TRAININGS, json.dumps(records, indent=0).encode() + b"\n")
+    if progress is not None:
+        progress(len(asked), len(asked))
+
+
+def _task(study: Study) -> TrainingTask:
+    return training_task(study.task).changed(recipe=study.recipe, data=study.data)
+
+
+def _key(study: Study, rules: RetrainedRules) -> str:
+    """Return what determines a training, but for architecture, seed and machine, as a short name."""
+    task = _task(study)
+    text = f"{task.space} {task.skeleton} {task.data} {task.training_recipe} {rules.precision}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _name(record: Record) -> tuple[str, str, int]:
+    return record["key"], record["architecture"], record["seed"]
+
+
+def _trained(study: Study, rules: RetrainedRules, architecture: str, seed: int, device: str) -> Record:
+    task, space = _task(study), get_space(_task(study).space)
+    data = task.load_data(device)
+    row = space.canonical(space.parse(architecture)[None])[0]
+    network = initial_network(task.space, row, task.network_skeleton(data), seed)
+    curves = Trainer(precision=rules.precision).train(network, data, task.training_recipe, seed=seed)
+    kept = {name: np.round(getattr(curves, name)[0], 6).tolist() for name in _CURVES}
+    return {
+        "key": _key(study, rules),
+        "architecture": architecture,
+        "seed": seed,
+        "data": data.provenance,
+        "failure": curves.failures[0],
+        "peak_bytes": int(curves.peak_bytes[0]),
+        "ran_on": environment(device),
+        "curves": {name: [None if np.isnan(v) else v for v in values] for name, values in kept.items()},
+    }
+
+
+def read_trainings(folder: Path) -> list[Record]:
+    """Return the trainings that a folder holds.
+
+    Raises
+    ------
+    DamagedFileError
+        When the file is no such list.
+    """
+    path = folder / TRAININGS
+    if not path.exists():
+        return []
+    try:
+        records = json.loads(path.read_bytes())
+        for record in records:
+            _name(record), record["failure"], record["ran_on"], record["data"]
+            if {len(record["curves"][name]) for name in _CURVES} == {0}:
+                raise ValueError("curves without an epoch")
+    except (ValueError, TypeError, KeyError) as problem:
+        raise DamagedFileError(f"{path} is damaged; remove it to train everything again.") from problem
+    return list(records)
+
+
+def judge_retrained(rules: RetrainedRules, folder: Path) -> RetrainedBoard:
+    """Return what the trainings of a folder say of the published ones."""
+    records = {_name(record): record for record in read_trainings(folder)}
+    return RetrainedBoard(rules, [_result(study, rules, records) for study in rules.studies])
+
+
+def _result(
+    study: Study, rules: RetrainedRules, records: Mapping[tuple[str, str, int], Record]
+) -> StudyResult:
+    key = _key(study, rules)
+    found = {
+        entry.architecture: [
+            records[name] for seed in study.seeds if (name := (key, entry.architecture, seed)) in records
+        ]
+        for entry in study.published
+    }
+    ours = {text: [_last(record, study.split) for record in of] for text, of in found.items()}
+    groups = [entry.results for entry in study.published] + list(ours.values())
+    deviation = _pooled_deviation(groups)
+    every = [record for of in found.values() for record in of]
+    return StudyResult(
+        study=study,
+        rows=[_row(study, entry, found[entry.architecture], deviation) for entry in study.published],
+        deviation=deviation,
+        data=every[0]["data"] if every else study.data,
+        seconds=[_seconds(record) for record in every],
+        ran_on=[dict(items) for items in {tuple(sorted(record["ran_on"].items())) for record in every}],
+    )
+
+
+def _row(study: Study, entry: PublishedTrainings, records: list[Record], deviation: float) -> Retrained:
+    space = get_space(training_task(study.task).space)
+    ours = [_last(record, study.split) for record in records if not record["failure"]]
+    number = 1 / len(entry.results) + 1 / len(ours) if ours else float("nan")
+    return Retrained(
+        architecture=entry.architecture,
+        string=space.format(space.parse(entry.architecture)[None])[0],
+        published=entry.results,
+        ours=ours,
+        standard_error=deviation * number**0.5,
+        curves=[_percent(record["curves"][f"{study.split}_accuracy"]) for record in records],
+        failures=[record["failure"] for record in records if record["failure"]],
+    )
+
+
+def _last(record: Record, split: str) -> float:
+    return _percent(record["curves"][f"{split}_accuracy"])[-1]
+
+
+def _percent(values: list[float | None]) -> list[float]:
+    return [float("nan") if value is None else 100 * value for value in values]
+
+
+def _seconds(record: Record) -> float:
+    both = (record["curves"]["train_seconds"], record["curves"]["eval_seconds"])
+    return float(sum(value or 0.0 for values in both for value in values))
+
+
+def _pooled_deviation(groups: list[list[float]]) -> float:
+    """Return the deviation within groups of two and more, in which every degree of freedom counts alike."""
+    several = [np.array(group) for group in groups if len(group) > 1]
+    freedom = sum(len(group) - 1 for group in several)
+    if not freedom:
+        return float("nan")
+    return float(np.sqrt(sum(((group - group.mean()) ** 2).sum() for group in several) / freedom))

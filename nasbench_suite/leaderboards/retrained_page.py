@@ -1,0 +1,108 @@
+"""Writes trainings made again: a page in Markdown and a figure of learning curves."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+from matplotlib.axes import Axes
+
+from nasbench_suite.drawing import colour, draw_panels, svg
+from nasbench_suite.leaderboards.retrained_board import TRAININGS, Retrained, RetrainedBoard, StudyResult
+from nasbench_suite.storage import write_whole
+
+PAGE = "retrained.md"
+_PANEL = (4.6, 3.2)
+
+
+def write_retrained(board: RetrainedBoard, folder: Path, command: str) -> list[Path]:
+    """Write page and figure, each whole or absent, and return their paths, the page last.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When a file cannot be written.
+    """
+    page = folder / PAGE
+    figure = page.with_suffix(".svg")
+    drawn = draw_panels(board.studies, _curves, size=_PANEL, columns=2)
+    write_whole(figure, svg(drawn, figure.name))
+    write_whole(page, markdown_of_retrained(board, command, figure.name).encode())
+    return [figure, page]
+
+
+def markdown_of_retrained(board: RetrainedBoard, command: str, figure: str) -> str:
+    """Return the text of the page."""
+    environment = Environment(  # noqa: S701  # Markdown is not HTML
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters["number"] = number
+    template = (files(__package__) / "templates" / f"{PAGE}.j2").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        board=board,
+        command=command,
+        figure=figure,
+        trainings=TRAININGS,
+        number=number,
+        signed=signed,
+        verdict=verdict,
+        ran_on=ran_on,
+    )
+
+
+def number(value: float) -> str:
+    """Return two decimals, a dash where it is not known."""
+    return "–" if np.isnan(value) else f"{value:.2f}"
+
+
+def signed(value: float) -> str:
+    """Return two decimals with their sign, a dash where it is not known."""
+    return "–" if np.isnan(value) else f"{value:+.2f}"
+
+
+def verdict(row: Retrained) -> str:
+    """Return in a word whether the means agree, and why trainings failed."""
+    word = {True: "agrees", False: "differs", None: "cannot be said"}[row.agrees]
+    return "; ".join([word, *row.failures])
+
+
+def ran_on(found: StudyResult) -> str:
+    """Return the devices and versions of a study's trainings."""
+    return "; ".join(f"{one['device']}, PyTorch {one.get('torch', '?')}" for one in found.ran_on)
+
+
+def as_data(board: RetrainedBoard) -> list[dict[str, Any]]:
+    """Return what the page says, for JSON."""
+    return [
+        {
+            "study": found.study.title,
+            "architecture": row.architecture,
+            "published": row.published,
+            "ours": row.ours,
+            "difference": None if np.isnan(row.difference) else row.difference,
+            "standard_error": None if np.isnan(row.standard_error) else row.standard_error,
+            "agrees": row.agrees,
+            "failures": row.failures,
+        }
+        for found in board.studies
+        for row in found.rows
+    ]
+
+
+def _curves(axes: Axes, found: StudyResult) -> None:
+    last = 1
+    for place, row in enumerate(found.rows):
+        for curve in row.curves:
+            axes.plot(range(1, len(curve) + 1), curve, color=colour(place + 1), linewidth=1.2)
+            last = max(last, len(curve))
+        label = f"cell {row.architecture}"
+        axes.plot([], [], color=colour(place + 1), label=label)
+    for place, row in enumerate(found.rows):
+        ends = [last + 0.3] * len(row.published)
+        axes.plot(ends, row.published, "o", color=colour(place + 1), markersize=4)
+    axes.set_title(found.study.title, fontsize=8)
+    axes.set_xlabel("epoch", fontsize=8)
+    axes.set_ylabel(f"{found.study.split} accuracy (%)", fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.legend(fontsize=7, loc="lower right")

@@ -1,0 +1,143 @@
+"""Published trainings made again: what is kept, how means are compared, what the page says."""
+
+import json
+
+import numpy as np
+import pytest
+
+from nasbench_suite.cards import CardError
+from nasbench_suite.content import content_root
+from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.leaderboards import retrained_board
+from nasbench_suite.leaderboards.retrained_board import TRAININGS, judge_retrained, retrain
+from nasbench_suite.leaderboards.retrained_page import markdown_of_retrained
+from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules, retrained_boards
+
+RULES = """
+title = "T"
+about = "A."
+source = "S"
+[[studies]]
+title = "digits"
+task = "nats_topology/cifar10-valid"
+data = "digits"
+recipe = "nats-size-1"
+split = "test"
+seeds = [1, 2]
+[[studies.published]]
+architecture = "0"
+results = [20.0, 25.0]
+[[studies.published]]
+architecture = "284"
+results = [30]
+"""
+CURVES = {name: [0.5, 0.25] for name in retrained_board._CURVES}
+
+
+@pytest.fixture
+def board(tmp_path):
+    (tmp_path / "retrained.toml").write_text(RULES)
+    return read_retrained_rules(tmp_path)
+
+
+@pytest.fixture
+def trainer(monkeypatch):
+    """Trainings with given ends, instead of minutes of training."""
+    ends = {("0", 1): 0.30, ("0", 2): 0.32, ("284", 1): 0.28, ("284", 2): 0.24}
+    made = []
+
+    def train(study, rules, architecture, seed, device):
+        made.append((architecture, seed))
+        curves = {**CURVES, "test_accuracy": [0.1, ends[architecture, seed]]}
+        return {
+            "key": retrained_board._key(study, rules),
+            "architecture": architecture,
+            "seed": seed,
+            "data": "digits",
+            "failure": "",
+            "peak_bytes": -1,
+            "ran_on": {"device": device, "torch": "2"},
+            "curves": curves,
+        }
+
+    monkeypatch.setattr(retrained_board, "_trained", train)
+    return made
+
+
+def test_means_are_compared_by_the_deviation_that_all_share(board, trainer):
+    home, rules = board
+    retrain(rules, home)
+    (found,) = judge_retrained(rules, home).studies
+    groups = [[20, 25], [30, 32], [28, 24]]
+    pooled = np.sqrt(np.mean([np.var(group, ddof=1) for group in groups]))
+    assert found.deviation == pytest.approx(pooled)
+    zero, other = found.rows
+    assert zero.difference == pytest.approx(31 - 22.5)
+    assert zero.standard_error == pytest.approx(pooled * np.sqrt(1 / 2 + 1 / 2))
+    assert other.standard_error == pytest.approx(pooled * np.sqrt(1 / 1 + 1 / 2))
+    assert [zero.agrees, other.agrees] == [False, True]
+
+
+def test_what_is_there_is_not_trained_again(board, trainer):
+    home, rules = board
+    retrain(rules, home)
+    records = json.loads((home / TRAININGS).read_text())
+    (home / TRAININGS).write_text(json.dumps([records[0], records[2], records[3]]))
+    trainer.clear()
+    done = []
+    retrain(rules, home, progress=lambda *counts: done.append(counts))
+    assert trainer == [("284", 1)]
+    assert done[-1] == (4, 4)
+
+
+def test_another_recipe_is_another_training(board, trainer):
+    home, rules = board
+    retrain(rules, home)
+    (home / "retrained.toml").write_text(RULES.replace("nats-size-1", "nats-size-12"))
+    _, changed = read_retrained_rules(home)
+    (found,) = judge_retrained(changed, home).studies
+    assert [row.ours for row in found.rows] == [[], []]
+    page = markdown_of_retrained(judge_retrained(changed, home), "command", "figure.svg")
+    assert "not trained" in page
+    assert "cannot be said" in page
+
+
+def test_a_failed_training_is_said_and_not_averaged(board, trainer):
+    home, rules = board
+    retrain(rules, home)
+    records = json.loads((home / TRAININGS).read_text())
+    records[0]["failure"] = "the loss became nan in epoch 1"
+    records[0]["curves"]["test_accuracy"] = [None, None]
+    (home / TRAININGS).write_text(json.dumps(records))
+    (found,) = judge_retrained(rules, home).studies
+    assert found.rows[0].ours == [pytest.approx(32.0)]
+    assert "the loss became nan" in markdown_of_retrained(judge_retrained(rules, home), "c", "f.svg")
+
+
+@pytest.mark.parametrize("content", ["{", "[{}]", "[1]", '[{"key": "k", "architecture": "0", "seed": 1}]'])
+def test_a_damaged_file_is_refused_and_kept(board, content):
+    home, rules = board
+    (home / TRAININGS).write_text(content)
+    with pytest.raises(DamagedFileError, match=r"trainings\.json is damaged"):
+        retrain(rules, home)
+    assert (home / TRAININGS).read_text() == content
+
+
+def test_rules_that_repeat_themselves_are_refused(tmp_path):
+    (tmp_path / "retrained.toml").write_text(RULES.replace("[1, 2]", "[1, 1]"))
+    with pytest.raises(CardError, match="seed 1 is there twice"):
+        read_retrained_rules(tmp_path)
+
+
+def test_a_folder_without_rules_names_those_that_have_them(tmp_path):
+    with pytest.raises(NasbenchSuiteError, match=r"holds no retrained\.toml"):
+        read_retrained_rules(tmp_path)
+
+
+@pytest.mark.parametrize("name", retrained_boards())
+def test_shipped_pages_are_those_of_their_trainings(name):
+    home, rules = read_retrained_rules(name)
+    assert home == content_root() / "leaderboards" / name
+    page = (home / "retrained.md").read_text()
+    command = f"nasbench-suite leaderboard retrain {name} --device cuda"
+    assert page == markdown_of_retrained(judge_retrained(rules, home), command, "retrained.svg")
