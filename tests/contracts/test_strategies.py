@@ -43,6 +43,7 @@ FEW_EPOCHS = {
     "npenas": {"epochs": 4, "layers": 1},
     "pnas": {"epochs": 4, "beam": 10},
     "ga_nas": {"initial": 12, "proposals": 8, "steps": 3, "batch": 8, "hidden": 8},
+    "gumbel_gan": {"initial": 12, "proposals": 8, "steps": 3, "batch": 8, "hidden": 8, "noise": 4},
 }
 """The same of those whose predictor or generator is trained."""
 
