@@ -121,13 +121,7 @@ def retrain(
     NasbenchSuiteError
         When the device or a data set is not there, or the file cannot be written.
     """
-    records = read_trainings(folder)
-    asked = [
-        (study, entry.architecture, seed)
-        for study in rules.studies
-        for seed in study.seeds
-        for entry in study.published
-    ]
+    records, asked = read_trainings(folder), _asked(rules)
     have = {_name(record) for record in records}
     for done, (study, architecture, seed) in enumerate(asked):
         if progress is not None:
@@ -138,6 +132,17 @@ def retrain(
             write_whole(folder / TRAININGS, json.dumps(records, indent=0).encode() + b"\n")
     if progress is not None:
         progress(len(asked), len(asked))
+
+
+def _asked(rules: RetrainedRules) -> list[tuple[Study, str, int]]:
+    """Return all trainings: every study with its first seed, then with its second, and so on."""
+    return [
+        (study, entry.architecture, study.seeds[place])
+        for place in range(max(len(study.seeds) for study in rules.studies))
+        for study in rules.studies
+        if place < len(study.seeds)
+        for entry in study.published
+    ]
 
 
 def _task(study: Study) -> TrainingTask:

@@ -72,7 +72,7 @@ class RetrainedRules(Card):
     precision
         See `Trainer`.
     studies
-        In the order of the page, which is the order in which they are trained.
+        In the order of the page; trained are all with their first seed, then all with their second.
     observations
         Sentences that the page shows, of what its numbers say.
     """
