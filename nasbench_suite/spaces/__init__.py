@@ -7,6 +7,7 @@ from nasbench_suite.spaces.base import Codes, Genes, NumberedSpace, SearchSpace
 from nasbench_suite.spaces.categorical import CategoricalSpace
 from nasbench_suite.spaces.darts_cell import DartsCellSpace
 from nasbench_suite.spaces.fbnet import FbnetSpace
+from nasbench_suite.spaces.gan import GanSpace
 from nasbench_suite.spaces.graph import GraphSpace
 from nasbench_suite.spaces.grid import GridSpace
 from nasbench_suite.spaces.joint import JointSpace
@@ -26,6 +27,7 @@ __all__ = [
     "Codes",
     "DartsCellSpace",
     "FbnetSpace",
+    "GanSpace",
     "Genes",
     "GraphSpace",
     "GridSpace",
@@ -49,6 +51,8 @@ __all__ = [
 _SPACES = {
     "darts_cell": DartsCellSpace,
     "fbnet": FbnetSpace,
+    "gan": lambda: GanSpace("gan", 3),
+    "gan_two_cells": lambda: GanSpace("gan_two_cells", 2),
     "graph": lambda: GraphSpace("graph"),
     "graph_proteins": lambda: GraphSpace("graph_proteins"),
     "joint_topology": joint_topology,
