@@ -1,0 +1,93 @@
+"""Judges many generators at once by what a classifier sees in their signals."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nasbench_suite.training.gan.adversaries import Adversaries
+from nasbench_suite.training.gan.classifier import SignalClassifier
+from nasbench_suite.training.gan.curves import SAMPLES
+from nasbench_suite.training.gan.draws import judged_noise
+from nasbench_suite.training.gan.recipe import LENGTH, GanRecipe
+from nasbench_suite.training.gan.scores import Moments, fit_gaussian, frechet_distance
+
+_SIGNALS = 64_000
+"""Most signals that the classifier sees at a time on CUDA, which bounds its memory."""
+_SIGNALS_CPU = 2_000
+"""The same on a CPU, where what it computes should stay in the cache."""
+_LEAST_RANGE = 1e-4
+"""Signals that differ by less in every place are the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Scores of many models, float64 `[models]` each, on the CPU.
+
+    Attributes
+    ----------
+    frechet_valid, frechet_test
+        Frechet distances.
+    inception
+        Inception scores.
+    collapsed
+        Which generators make one signal of all noise, bool.
+    samples
+        Some signals, float32 `[models, 8, 40]`.
+    """
+
+    frechet_valid: Tensor
+    frechet_test: Tensor
+    inception: Tensor
+    collapsed: Tensor
+    samples: Tensor
+
+
+class Judge:
+    """Holds what is the same for all generators: noise, classifier, and the distribution of real features.
+
+    Parameters
+    ----------
+    classifier
+        On the device of the signals.
+    recipe
+        Says how many signals are judged.
+    valid, test
+        Real signals, float32 `[n, 1, 40]`.
+    """
+
+    def __init__(self, classifier: SignalClassifier, recipe: GanRecipe, valid: Tensor, test: Tensor):
+        self._classifier, self._recipe = classifier, recipe
+        self._real = [fit_gaussian(self._features(signals)) for signals in (valid, test)]
+        self._noise = judged_noise(recipe).to(valid)
+
+    def _features(self, signals: Tensor) -> Tensor:
+        return torch.cat([self._classifier(part)[0] for part in signals.split(1000)])
+
+    @torch.no_grad()
+    def __call__(self, adversaries: Adversaries) -> Judgement:
+        """Judge all generators of a group."""
+        weights = adversaries.judged_weights
+        most = _SIGNALS if weights.device.type == "cuda" else _SIGNALS_CPU
+        count = max(1, most // self._recipe.judged_batch)
+        parts = [
+            self._judge(adversaries, slice(start, start + count)) for start in range(0, len(weights), count)
+        ]
+        gathered = [torch.cat(column).cpu() for column in zip(*parts, strict=True)]
+        return Judgement(*gathered)
+
+    def _judge(self, adversaries: Adversaries, models: slice) -> tuple[Tensor, ...]:
+        weights = adversaries.judged_weights[models]
+        generator = adversaries.generator.part(models)
+        moments = Moments(len(weights), self._real[0].mean, 10)
+        widest, samples = weights.new_zeros(len(weights)), weights.new_zeros(0)
+        for noise in self._noise.to(weights.dtype).split(self._recipe.judged_batch):
+            signals = generator(weights, noise).view(len(weights), LENGTH, -1).mT
+            widest = torch.maximum(widest, (signals.amax(1) - signals.amin(1)).amax(1))
+            samples = signals[:, :SAMPLES].float() if not len(samples) else samples
+            features, likelihood = self._classifier(signals.float().reshape(-1, 1, LENGTH))
+            shape = signals.shape[:2]
+            moments.add(features.unflatten(0, shape), likelihood.unflatten(0, shape))
+        made = moments.gaussian()
+        distances = [frechet_distance(made, real) for real in self._real]
+        return (*distances, moments.inception_score(), widest < _LEAST_RANGE, samples)

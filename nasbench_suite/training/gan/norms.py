@@ -1,0 +1,95 @@
+"""Normalisation and ReLU of many models, each with its own kind; the batch last, and few passes over the data."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+EPSILON = 1e-5
+"""PyTorch's default."""
+
+
+class _Rectified(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, floor: Tensor) -> Tensor:
+        y = torch.maximum(x, floor)
+        ctx.save_for_backward(y, floor)
+        return y
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        y, floor = ctx.saved_tensors
+        return torch.where(y > floor, grad, 0.0), None
+
+
+def rectified(x: Tensor, floor: Tensor) -> Tensor:
+    """Return the larger of `x`, `[m, ...]`, and each model's floor: 0 makes a ReLU, minus infinity nothing."""
+    y: Tensor = _Rectified.apply(x, floor)  # type: ignore[no-untyped-call]
+    return y
+
+
+class _Normalised(torch.autograd.Function):
+    """`x * scale + shift` with one scale and shift per model, channel and signal, `[m, channels, 1, batch]`.
+
+    Both follow from the moments of every signal; where the batch is normalised as one, these are pooled.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, pooled: Tensor, some: Tensor) -> Tensor:
+        var, mean = torch.var_mean(x, 2, correction=0, keepdim=True)
+        over_batch = mean.mean(3, keepdim=True)
+        spread = var.mean(3, keepdim=True) + mean.var(3, correction=0, keepdim=True)
+        mean, var = torch.where(pooled, over_batch, mean), torch.where(pooled, spread, var)
+        inverse = (var + EPSILON).rsqrt_()
+        scale = torch.where(some, torch.where(pooled, inverse * weight, inverse), 1.0)
+        shift = torch.where(some, torch.where(pooled, bias, 0.0) - mean * scale, 0.0)
+        ctx.save_for_backward(x, mean, inverse, scale, pooled, some)
+        return torch.addcmul(shift, x, scale)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        x, mean, inverse, scale, pooled, some = ctx.saved_tensors
+        ones = grad.mean(2, keepdim=True)
+        products = ((grad * x).mean(2, keepdim=True) - mean * ones) * inverse
+        all_ones, all_products = ones.mean(3, keepdim=True), products.mean(3, keepdim=True)
+        places = x.shape[2] * x.shape[3]
+        taken = pooled & some
+        grad_bias = torch.where(taken, all_ones * places, 0.0)
+        grad_weight = torch.where(taken, all_products * places, 0.0)
+        ones, products = torch.where(pooled, all_ones, ones), torch.where(pooled, all_products, products)
+        slope = torch.where(some, -products * inverse * scale, 0.0)
+        offset = torch.where(some, -ones * scale, 0.0) - slope * mean
+        return torch.addcmul(offset, x, slope).addcmul_(grad, scale), grad_weight, grad_bias, None, None
+
+
+def normalised(
+    x: Tensor, weight: Tensor, bias: Tensor, pooled: Tensor, some: Tensor, batch: int
+) -> Tensor:
+    """Normalise with the statistics of the batch, or of each signal.
+
+    Parameters
+    ----------
+    x
+        `[m, channels, length * batch]`.
+    weight, bias
+        `[m, channels]`; for batch normalisation alone.
+    pooled
+        Which models normalise over the batch, bool `[m, 1, 1, 1]`; the others over each signal.
+    some
+        Which models normalise at all, bool `[m, 1, 1, 1]`.
+    batch
+        How many signals there are.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of `x`.
+    """
+    weight, bias = weight[:, :, None, None], bias[:, :, None, None]
+    y: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
+        x.view(*x.shape[:2], -1, batch), weight, bias, pooled, some
+    )
+    return y.view_as(x)

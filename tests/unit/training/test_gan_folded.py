@@ -1,0 +1,223 @@
+"""GANs trained together follow those trained alone: plain modules, automatic gradients, PyTorch's optimiser."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nasbench_suite import ArchitectureError, get_space
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.training.gan.adversaries import Adversaries
+from nasbench_suite.training.gan.discriminator import Discriminator
+from nasbench_suite.training.gan.draws import CHUNK, step_draws, uniform_rows
+from nasbench_suite.training.gan.folded import FoldedGenerator
+from nasbench_suite.training.gan.generator import Generator
+from nasbench_suite.training.gan.layout import generator_layout
+from nasbench_suite.training.gan.recipe import GanRecipe
+
+RECIPE = GanRecipe(
+    *("small", "made up"),
+    steps=10,
+    critic_steps=2,
+    batch=6,
+    channels=4,
+    latent=3,
+    critic_channels=3,
+    generator_rate=3e-3,
+    critic_rate=5e-3,
+    betas=(0.3, 0.9),
+    average=0.8,
+    checkpoints=2,
+)
+SPACES = ("gan_two_cells", "gan")
+each_space = pytest.mark.parametrize("space", SPACES)
+
+
+def rows_of(space, n=24):
+    """Random architectures among which every value of every gene occurs."""
+    rows = get_space(space).sample(np.random.default_rng(0), n)
+    for gene, values in enumerate(get_space(space).cardinalities):
+        assert set(rows[:, gene].tolist()) == set(range(values))
+    return rows
+
+
+def signals(n=50):
+    return torch.from_numpy(np.random.default_rng(1).normal(size=(n, 40)))
+
+
+def as_alone(made, n):
+    """Folded signals `[models, 1, 40 * n]` as those of the modules, `[models, n, 40]`."""
+    return made.detach().reshape(len(made), 40, n).transpose(1, 2)
+
+
+def vectors(critic):
+    """The buffers of PyTorch's spectral normalisation, layer by layer."""
+    layers = [*critic.convs, critic.score]
+    return [layer.parametrizations.weight[0] for layer in layers]
+
+
+def alone(space, group, model, genes):
+    """One model of a group as modules with the same weights and singular vectors."""
+    generator, critic = Generator(space, genes, RECIPE).double(), Discriminator(RECIPE).double()
+    group.generator.layout.write(group.weights[model], generator)
+    group.discriminator.layout.write(group.critic_weights[model], critic)
+    sides = zip(vectors(critic), group.discriminator.left, group.discriminator.right, strict=True)
+    for norm, left, right in sides:
+        norm._u.copy_(left[model])
+        is_kernel = norm._u.numel() > 1
+        norm._v.copy_(right[model].view(4, -1).T.flatten() if is_kernel else right[model])
+    return generator, critic
+
+
+def play(generator, critic, shown, noise, real, steps):
+    """The published way: hinge loss, Adam on both sides, rates that fall linearly, an average of weights."""
+    adam = [
+        torch.optim.Adam(side.parameters(), lr=1.0, betas=RECIPE.betas, eps=RECIPE.epsilon)
+        for side in (generator, critic)
+    ]
+    average = nn.utils.parameters_to_vector(generator.parameters()).detach().clone()
+    losses = torch.zeros(2, dtype=torch.float64)
+    for step in range(steps):
+        for place in range(RECIPE.critic_steps):
+            done = (step * RECIPE.critic_steps + place) / (RECIPE.steps * RECIPE.critic_steps)
+            critic.train()
+            made = generator(noise[step, place])
+            scores = critic(torch.cat([shown[real[step, place]][:, None], made.detach()]))
+            ours, theirs = scores.split(RECIPE.batch)
+            loss = nn.functional.relu(1 - ours).mean() + nn.functional.relu(1 + theirs).mean()
+            losses[1] += loss.detach() / RECIPE.critic_steps
+            descend(adam[1], loss, RECIPE.critic_rate * (1 - done))
+        critic.eval()
+        loss = -critic(made).mean()
+        losses[0] += loss.detach()
+        descend(adam[0], loss, RECIPE.generator_rate * (1 - step / RECIPE.steps))
+        average.lerp_(nn.utils.parameters_to_vector(generator.parameters()).detach(), 1 - RECIPE.average)
+    return average, losses
+
+
+def descend(optimizer, loss, rate):
+    optimizer.param_groups[0]["lr"] = rate
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+@each_space
+def test_generators_and_their_gradients_are_those_of_the_modules(space):
+    genes = rows_of(space)
+    folded = FoldedGenerator(space, genes, RECIPE, torch.device("cpu"), torch.float64)
+    torch.manual_seed(0)
+    weights = torch.randn(len(genes), folded.layout.size, dtype=torch.float64, requires_grad=True)
+    noise, weighing = torch.randn(5, 3, dtype=torch.float64), torch.randn(24, 5, 40, dtype=torch.float64)
+    made = folded(weights, noise)
+    folded_weighing = weighing.transpose(1, 2).reshape(24, 1, -1)
+    (grad,) = torch.autograd.grad((made * folded_weighing).sum(), weights)
+    views, forms = folded.layout.views(grad), {part.name: part for part in folded.layout.parts}
+    for model, row in enumerate(genes):
+        module = Generator(space, row, RECIPE).double()
+        folded.layout.write(weights[model].detach(), module)
+        expected = module(noise)[:, 0]
+        assert torch.allclose(as_alone(made, 5)[model], expected, rtol=1e-9, atol=1e-9)
+        (expected * weighing[model]).sum().backward()
+        has = dict(module.named_parameters())
+        for name, own in views.items():
+            theirs = has[name].grad if name in has else torch.zeros_like(forms[name].as_module(own[model]))
+            assert torch.allclose(forms[name].as_module(own[model]), theirs, rtol=1e-8, atol=1e-8), name
+
+
+@each_space
+def test_a_group_in_training_follows_each_trained_alone(space):
+    genes, shown = rows_of(space)[:10], signals()
+    group = Adversaries(space, genes, RECIPE, 3, shown)
+    twins = [alone(space, group, model, row) for model, row in enumerate(genes)]
+    start = group.weights.clone()
+    draws = step_draws(RECIPE, 3, 0, len(shown))
+    for step in range(4):
+        group.step(draws.noise[step], draws.real[step])
+    look, moved = torch.randn(7, 3, dtype=torch.float64), (group.weights - start).abs().amax(1)
+    assert (moved > 3e-3).all()
+    made, judged = (
+        as_alone(group.generator(rows, look), 7) for rows in (group.weights, group.judged_weights)
+    )
+    for model, (generator, critic) in enumerate(twins):
+        average, losses = play(generator, critic, shown, draws.noise, draws.real, 4)
+        assert torch.allclose(made[model], generator(look)[:, 0], atol=1e-7)
+        nn.utils.vector_to_parameters(average, generator.parameters())
+        assert torch.allclose(judged[model], generator(look)[:, 0], atol=1e-7)
+        assert torch.allclose(group.losses[:, model], losses, atol=1e-7)
+        assert not torch.allclose(made[model], judged[model], atol=1e-5)
+
+
+def test_a_model_that_breaks_leaves_the_others_alone():
+    genes, shown = rows_of("gan_two_cells")[:6], signals()
+    draws = step_draws(RECIPE, 0, 0, len(shown))
+    groups = [Adversaries("gan_two_cells", genes, RECIPE, 0, shown) for _ in range(2)]
+    groups[0].weights[2] = torch.inf
+    for group in groups:
+        group.step(draws.noise[0], draws.real[0])
+    assert groups[0].finite().tolist() == [True, True, False, True, True, True]
+    groups[0].drop(~groups[0].finite())
+    for group in groups:
+        group.step(draws.noise[1], draws.real[1])
+    assert (groups[0].weights[2] == 0).all()
+    others = [0, 1, 3, 4, 5]
+    assert torch.equal(groups[0].weights[others], groups[1].weights[others])
+    assert groups[1].finite().all()
+
+
+def test_initial_weights_depend_on_seed_and_architecture_alone():
+    genes = rows_of("gan_two_cells")
+    rows = uniform_rows("gan_two_cells", genes, 5, 30)
+    assert torch.equal(uniform_rows("gan_two_cells", genes[3:4], 5, 30)[0], rows[3])
+    assert len({tuple(row.tolist()) for row in rows}) == len({tuple(row) for row in genes.tolist()})
+    assert not torch.equal(uniform_rows("gan_two_cells", genes, 6, 30), rows)
+
+
+def test_initial_weights_are_those_of_glorot():
+    layout = generator_layout(2, RECIPE)
+    row = layout.initial(torch.ones(1, layout.size, dtype=torch.float64))
+    own = layout.views(row)
+    for name, fans in (("conv1", 24), ("deconv", 32), ("shortcut", 8)):
+        assert own[f"cells.0.{name}.weight"].unique().tolist() == pytest.approx([(6 / fans) ** 0.5])
+        assert own[f"cells.0.{name}.bias"].abs().max() == 0
+    assert own["cells.1.norm2.weight"].unique().tolist() == [1.0]
+    low = layout.views(layout.initial(torch.zeros(1, layout.size, dtype=torch.float64)))
+    assert torch.equal(low["last.weight"], -own["last.weight"])
+
+
+def test_draws_depend_on_seed_and_chunk():
+    first, again = (step_draws(RECIPE, 1, 0, 50) for _ in range(2))
+    assert torch.equal(first.noise, again.noise)
+    assert torch.equal(first.real, again.real)
+    assert first.noise.shape == (CHUNK, 2, 6, 3)
+    assert (int(first.real.min()), int(first.real.max())) == (0, 49)
+    for other in (step_draws(RECIPE, 2, 0, 50), step_draws(RECIPE, 1, 1, 50)):
+        assert not torch.equal(first.noise, other.noise)
+        assert not torch.equal(first.real, other.real)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"steps": 0}, "steps must be above 0, not 0"),
+        ({"generator_rate": float("nan")}, "generator_rate must be above 0, not nan"),
+        ({"average": 1.0}, r"average must be in \[0, 1\), not 1.0"),
+        ({"betas": (0.0, 1.0)}, r"betas must be in \[0, 1\), not 1.0"),
+        ({"checkpoints": 3}, "steps must be a multiple of its checkpoints, not 10 of 3"),
+        ({"judged_batch": 300}, "judged must be a multiple of its judged_batch, not 5000 of 300"),
+    ],
+)
+def test_a_wrong_recipe_is_refused(wrong, says):
+    with pytest.raises(NasbenchSuiteError, match=says):
+        replace(RECIPE, **wrong)
+
+
+def test_other_spaces_are_refused():
+    with pytest.raises(ArchitectureError, match="architectures of space 'macro' are no generators"):
+        Generator("macro", np.zeros(8, np.uint8), RECIPE)
+    with pytest.raises(UnknownNameError, match="no search space 'gan_three'"):
+        FoldedGenerator("gan_three", np.zeros((1, 9), np.uint8), RECIPE, torch.device("cpu"), torch.float64)
+    with pytest.raises(ArchitectureError, match="gene 0"):
+        Generator("gan_two_cells", np.full(9, 7, np.uint8), RECIPE)
