@@ -27,9 +27,10 @@ _KINDS = ("activation order", "normalisation", "up-sampling", "shortcut")
 class GanSpace(CategoricalSpace):
     """Cell by cell the places in `CHOICES`, then a bit for every earlier cell whose inner result is added.
 
-    The text form has a bar between cells and dashes between choices, the skip-ins as digits from the first
-    cell on: `pre-batch-nearest-shortcut|post-none-deconv-plain-1`. Every row is a network of its own: each
-    gene changes which parameters there are or what is computed with them, so none are counted as one.
+    The text form has a bar between cells and dashes between choices, the skip-ins as digits from the
+    first cell on: `pre-batch-nearest-shortcut|post-none-deconv-plain-1`. Every row is a network of its
+    own: each gene changes which parameters there are or what is computed with them, so none are counted
+    as one.
 
     Parameters
     ----------
@@ -60,9 +61,10 @@ class GanSpace(CategoricalSpace):
         """Read cells with bars between them, `pre-batch-nearest-shortcut|post-none-deconv-plain-1`."""
         cells = text.split("|")
         if len(cells) != self.n_cells:
+            example = self.format(self.decode(np.zeros(1, dtype=np.int64)))[0]
             raise ArchitectureError(
-                f"{text!r} describes {len(cells)} cell(s) between bars; a generator of space {self.name!r} has "
-                f"{self.n_cells}, for example {self.format(self.decode(np.zeros(1, dtype=np.int64)))[0]}."
+                f"{text!r} describes {len(cells)} cell(s) between bars; a generator of space "
+                f"{self.name!r} has {self.n_cells}, for example {example}."
             )
         genes: list[int] = []
         place = 0
@@ -76,8 +78,9 @@ class GanSpace(CategoricalSpace):
         expected = len(CHOICES) + (number > 0)
         if len(parts) != expected:
             raise ArchitectureError(
-                f"character {place + 1} of {text!r}: cell {number + 1} has {len(parts)} part(s) between dashes, "
-                f"not {expected}: {', '.join(_KINDS)}{' and one skip-in digit per earlier cell' * (number > 0)}."
+                f"character {place + 1} of {text!r}: cell {number + 1} has {len(parts)} part(s) between "
+                f"dashes, not {expected}: {', '.join(_KINDS)}"
+                f"{' and one skip-in digit per earlier cell' * (number > 0)}."
             )
         genes = []
         for kind, choices, part in zip(_KINDS, CHOICES, parts, strict=False):
@@ -107,8 +110,8 @@ def _skips(part: str, earlier: int, text: str, place: int) -> list[int]:
     for offset, digit in enumerate(digits):
         if digit not in "01":
             raise ArchitectureError(
-                f"character {place + offset + 1} of {text!r} is {digit!r}; write 1 for a skip-in from an earlier "
-                "cell and 0 for none."
+                f"character {place + offset + 1} of {text!r} is {digit!r}; write 1 for a skip-in from an "
+                "earlier cell and 0 for none."
             )
     if len(digits) != earlier:
         raise ArchitectureError(

@@ -45,8 +45,8 @@ class _Player:
 class Adversaries:
     """Many generators, each with a discriminator of its own, trained on the same noise and signals.
 
-    Nothing in a step waits for the device, and all that it changes it changes in place, so that it can be
-    captured as a CUDA graph.
+    Nothing in a step waits for the device, and all that it changes it changes in place, so that it can
+    be captured as a CUDA graph.
 
     Parameters
     ----------
@@ -64,7 +64,8 @@ class Adversaries:
     generator, discriminator
         What computes them.
     losses
-        Sums over steps since they were last zeroed: `[2, models]`, the generators' and the discriminators'.
+        Sums over steps since they were last zeroed: `[2, models]`, the generators' and the
+        discriminators'.
     alive
         Which models are still trained, bool `[models, 1]`.
     """
@@ -77,7 +78,7 @@ class Adversaries:
         own, critic = self.generator.layout, self.discriminator.layout
         widest = 2 * recipe.critic_channels
         uniform = uniform_rows(space, genes, seed, own.size + critic.size + widest).to(device, dtype)
-        for_own, for_critic, for_vectors = uniform.split([own.size, critic.size, widest], 1)
+        for_own, for_critic, for_vectors = torch.split(uniform, [own.size, critic.size, widest], 1)
         self._own = _Player(own.initial(for_own), recipe.generator_rate)
         self._critic = _Player(critic.initial(for_critic), recipe.critic_rate)
         self._average = self._own.weights.clone()

@@ -2,8 +2,8 @@
 
     python -m nasbench_suite.training.gan.classifier
 
-What Inception v3 is to images, it is to MNIST-1D. A cell of NATS-Bench's topology space, three stages of it; its
-accuracy lies beside it in `tabular/gan-mnist1d/classifier.toml`.
+What Inception v3 is to images, it is to MNIST-1D. A cell of NATS-Bench's topology space, three stages of
+it; its accuracy lies beside it in `tabular/gan-mnist1d/classifier.toml`.
 """
 
 from collections.abc import Mapping
@@ -116,7 +116,7 @@ def _merged(network: nn.Module) -> nn.Module:
     for module in network.modules():
         if isinstance(module, ReluConvNorm):
             module.conv = fuse_conv_bn_eval(module.conv, module.norm)
-            module.norm = nn.Identity()
+            module.norm = nn.Identity()  # type: ignore[assignment]  # merged
     return network.requires_grad_(False)
 
 

@@ -21,14 +21,15 @@ class GanCurves:
     steps
         Of the generators at every checkpoint, int64 `[checkpoints]`.
     frechet_valid, frechet_test
-        Frechet distance to the signals to validate and to test, float64 `[models, checkpoints]`; less is better.
+        Frechet distance to the signals to validate and to test, float64 `[models, checkpoints]`; less is
+        better.
     inception
         Inception score, float64 `[models, checkpoints]`; more is better, 1 to 10.
     generator_loss, critic_loss
         Hinge losses, means since the last checkpoint, float32 `[models, checkpoints]`.
     train_seconds
-        Each model's share of the training, judgement apart, float64 `[models]`: processor seconds on the CPU,
-        the device's time on CUDA.
+        Each model's share of the training, judgement apart, float64 `[models]`: processor seconds on the
+        CPU, the device's time on CUDA.
     samples
         Signals of the generator at the end, float32 `[models, 8, 40]`; of the same noise for all.
     failures

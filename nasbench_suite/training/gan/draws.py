@@ -1,7 +1,7 @@
 """The random numbers of GANs: drawn on the CPU, so that every device gets the same.
 
-Initial weights depend on seed, space and architecture; noise and batches on the seed and the step alone, so that
-all models of a group share them. The noise of judgements is the same for all seeds.
+Initial weights depend on seed, space and architecture; noise and batches on the seed and the step alone,
+so that all models of a group share them. The noise of judgements is the same for all seeds.
 """
 
 import zlib

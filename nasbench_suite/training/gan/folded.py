@@ -1,7 +1,8 @@
-"""The generators of many architectures and their discriminators as one network, the model axis in the tensors.
+"""The generators of many architectures and their discriminators as one network.
 
-All architectures of a space are computed alike: every model has everything that any architecture may have, and
-masks choose. What is chosen against gets no gradient. Arrays are `[models, channels, length * batch]`.
+The model axis is in the tensors. All architectures of a space are computed alike: every model has
+everything that any architecture may have, and masks choose. What is chosen against gets no gradient.
+Arrays are `[models, channels, length * batch]`.
 """
 
 import torch
@@ -54,8 +55,8 @@ class _Cell:
         skips = self._skips(inner, own)
         pre = self.pre.to(x.dtype)
         h = rectified(_add_nearest(first, [skip * pre for skip in skips], batch), self.floor["post"])
-        between = [torch.where(self.pre[:, :, 0], *pair) for pair in zip(norm2, norm1, strict=True)]
-        h = normalised(h, *between, self.pooled, self.some["both"], batch)
+        weight, bias = (torch.where(self.pre[:, :, 0], *pair) for pair in zip(norm2, norm1, strict=True))
+        h = normalised(h, weight, bias, self.pooled, self.some["both"], batch)
         handed_on = h if is_last else torch.where(self.pre, first, h)
         h = _add_nearest(rectified(h, self.floor["pre"]), [skip * (1 - pre) for skip in skips], batch)
         h = rectified(conv(h, own["conv2.weight"], own["conv2.bias"], batch), self.floor["post"])
@@ -64,9 +65,7 @@ class _Cell:
 
     def _skips(self, inner: list[Tensor], own: Views) -> list[Tensor]:
         pairs = zip(self.skips, inner, strict=True)
-        return [
-            _point(earlier, own, f"skips.{cell}", taken) for cell, (taken, earlier) in enumerate(pairs)
-        ]
+        return [_point(earlier, own, f"skips.{cell}", taken) for cell, (taken, earlier) in enumerate(pairs)]
 
     def _enlarged(self, x: Tensor, own: Views, batch: int) -> Tensor:
         same = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
@@ -79,7 +78,7 @@ class _Cell:
         before = torch.cat((x[:, :, :batch], x[:, :, :-batch]), 2)
         after = torch.cat((x[:, :, batch:], x[:, :, -batch:]), 2)
         halves = [torch.lerp(x, side, self.edge.expand_as(x)) for side in (before, after)]
-        return torch.stack([half.unflatten(2, (-1, batch)) for half in halves], 3).flatten(2)
+        return torch.stack([half.view(*half.shape[:2], -1, batch) for half in halves], 3).flatten(2)
 
 
 class FoldedGenerator:
@@ -102,9 +101,7 @@ class FoldedGenerator:
         Where the weights lie in a row.
     """
 
-    def __init__(
-        self, space: str, genes: Genes, recipe: GanRecipe, device: torch.device, dtype: torch.dtype
-    ):
+    def __init__(self, space: str, genes: Genes, recipe: GanRecipe, device: torch.device, dtype: torch.dtype):
         self._space, self._genes, self._recipe = space, genes, recipe
         self._device, self._dtype = device, dtype
         known = gan_space(space)
@@ -149,6 +146,7 @@ class FoldedDiscriminator:
 
     def __init__(self, recipe: GanRecipe):
         self.layout: Layout = critic_layout(recipe)
+        self._gain = recipe.critic_gain
         self.left: list[Tensor] = []
         self.right: list[Tensor] = []
 
@@ -180,7 +178,7 @@ class FoldedDiscriminator:
         x, batch = signals, signals.shape[2] // LENGTH
         for number in range(N_CONVS):
             x = conv_down(x, own[f"convs.{number}.weight"], own[f"convs.{number}.bias"], batch)
-            x = torch.nn.functional.leaky_relu(x, SLOPE)
+            x = torch.nn.functional.leaky_relu(x, SLOPE) * self._gain
         flat = x.view(len(weights), -1, batch)
         return torch.baddbmm(own["score.bias"][:, :, None], own["score.weight"], flat)[:, 0]
 

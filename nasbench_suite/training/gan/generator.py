@@ -1,8 +1,8 @@
 """The generator of one architecture, as an ordinary module: noise to signals.
 
-Gong et al.: "AutoGAN" (ICCV 2019), section 3.1 and figure 2, for signals. Ours: what an earlier cell hands on is
-its first convolution's result before skip-ins are added to it, enlarged to the nearest; a shortcut is enlarged
-linearly where the cell up-samples linearly and to the nearest elsewhere.
+Gong et al.: "AutoGAN" (ICCV 2019), section 3.1 and figure 2, for signals. Ours: what an earlier cell
+hands on is its first convolution's result before skip-ins are added to it, enlarged to the nearest; a
+shortcut is enlarged linearly where the cell up-samples linearly and to the nearest elsewhere.
 """
 
 import torch.nn.functional as F  # noqa: N812  # its usual name
@@ -17,8 +17,8 @@ from nasbench_suite.training.gan.recipe import LENGTH, GanRecipe
 class Generator(nn.Module):
     """Maps noise `[n, latent]` to signals `[n, 1, 40]`, with the statistics of the batch.
 
-    A linear layer makes `[n, channels, 40 / 2^cells]` of the noise, every cell doubles the length, and a batch
-    normalisation, a ReLU and a convolution end it.
+    A linear layer makes `[n, channels, 40 / 2^cells]` of the noise, every cell doubles the length, and a
+    batch normalisation, a ReLU and a convolution end it.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class Judge:
         self._noise = judged_noise(recipe).to(valid)
 
     def _features(self, signals: Tensor) -> Tensor:
-        return torch.cat([self._classifier(part)[0] for part in signals.split(1000)])
+        return torch.cat([self._classifier(part)[0] for part in torch.split(signals, 1000)])
 
     @torch.no_grad()
     def __call__(self, adversaries: Adversaries) -> Judgement:
@@ -81,13 +81,13 @@ class Judge:
         generator = adversaries.generator.part(models)
         moments = Moments(len(weights), self._real[0].mean, 10)
         widest, samples = weights.new_zeros(len(weights)), weights.new_zeros(0)
-        for noise in self._noise.to(weights.dtype).split(self._recipe.judged_batch):
+        for noise in torch.split(self._noise.to(weights.dtype), self._recipe.judged_batch):
             signals = generator(weights, noise).view(len(weights), LENGTH, -1).mT
             widest = torch.maximum(widest, (signals.amax(1) - signals.amin(1)).amax(1))
             samples = signals[:, :SAMPLES].float() if not len(samples) else samples
             features, likelihood = self._classifier(signals.float().reshape(-1, 1, LENGTH))
             shape = signals.shape[:2]
-            moments.add(features.unflatten(0, shape), likelihood.unflatten(0, shape))
+            moments.add(features.view(*shape, -1), likelihood.view(*shape, -1))
         made = moments.gaussian()
         distances = [frechet_distance(made, real) for real in self._real]
         return (*distances, moments.inception_score(), widest < _LEAST_RANGE, samples)

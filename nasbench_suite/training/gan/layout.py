@@ -1,4 +1,4 @@
-"""Where the weights of a network lie in one flat row, so that many networks are one matrix `[models, size]`."""
+"""Where the weights of a network lie in a row, so that many networks are a matrix `[models, size]`."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -71,9 +71,11 @@ class Layout:
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
         """Return the parts of many networks, `[models, *shape]` by name, views of `[models, size]`."""
-        pieces = rows.split([part.size for part in self.parts], 1)  # one node in the graph of gradients
+        pieces = torch.split(
+            rows, [part.size for part in self.parts], 1
+        )  # one node in the graph of gradients
         return {
-            part.name: piece.unflatten(1, part.shape) for part, piece in zip(self.parts, pieces, strict=True)
+            part.name: piece.view(-1, *part.shape) for part, piece in zip(self.parts, pieces, strict=True)
         }
 
     def initial(self, uniform: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Normalisation and ReLU of many models, each with its own kind; the batch last, and few passes over the data."""
+"""Normalisation and ReLU of many models, each with its own kind, the batch last."""
 
 from typing import Any
 
@@ -18,14 +18,14 @@ class _Rectified(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         y, floor = ctx.saved_tensors
         return torch.where(y > floor, grad, 0.0), None
 
 
 def rectified(x: Tensor, floor: Tensor) -> Tensor:
-    """Return the larger of `x`, `[m, ...]`, and each model's floor: 0 makes a ReLU, minus infinity nothing."""
+    """Return the larger of `x`, `[m, ...]`, and each model's floor: 0 for ReLU, minus infinity for none."""
     y: Tensor = _Rectified.apply(x, floor)  # type: ignore[no-untyped-call]
     return y
 
@@ -49,7 +49,7 @@ class _Normalised(torch.autograd.Function):
         return torch.addcmul(shift, x, scale)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         x, mean, inverse, scale, pooled, some = ctx.saved_tensors
         ones = grad.mean(2, keepdim=True)
@@ -65,9 +65,7 @@ class _Normalised(torch.autograd.Function):
         return torch.addcmul(offset, x, slope).addcmul_(grad, scale), grad_weight, grad_bias, None, None
 
 
-def normalised(
-    x: Tensor, weight: Tensor, bias: Tensor, pooled: Tensor, some: Tensor, batch: int
-) -> Tensor:
+def normalised(x: Tensor, weight: Tensor, bias: Tensor, pooled: Tensor, some: Tensor, batch: int) -> Tensor:
     """Normalise with the statistics of the batch, or of each signal.
 
     Parameters

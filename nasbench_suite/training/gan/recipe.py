@@ -29,6 +29,10 @@ class GanRecipe:
         Channels of every cell of the generator, and numbers that it starts from.
     critic_channels
         Channels of the discriminator's first layer, of which the others have twice as many.
+    critic_gain
+        What every activation of the discriminator is multiplied by: spectral normalisation bounds what a
+        layer can do at most, and what it does to most signals is far less, so that without a gain scores
+        are small.
     generator_rate, critic_rate
         Learning rates at the start.
     decay
@@ -40,8 +44,8 @@ class GanRecipe:
     checkpoints
         How often generators are judged, at equal distances, the last time at the end.
     judged, judged_batch
-        Signals that a judgement generates, and how many at a time, over which batch normalisation takes its
-        statistics.
+        Signals that a judgement generates, and how many at a time, over which batch normalisation takes
+        its statistics.
 
     Raises
     ------
@@ -57,6 +61,7 @@ class GanRecipe:
     channels: int = 16
     latent: int = 32
     critic_channels: int = 16
+    critic_gain: float = 2.0
     generator_rate: float = 2e-4
     critic_rate: float = 2e-4
     decay: bool = True
@@ -69,12 +74,16 @@ class GanRecipe:
 
     def __post_init__(self) -> None:
         for name in (
-            *("steps", "critic_steps", "batch", "channels", "latent", "critic_channels"),
+            *("steps", "critic_steps", "batch", "channels", "latent", "critic_channels", "critic_gain"),
             *("generator_rate", "critic_rate", "epsilon", "checkpoints", "judged", "judged_batch"),
         ):
             if not getattr(self, name) > 0:
                 raise NasbenchSuiteError(f"a GAN recipe's {name} must be above 0, not {getattr(self, name)}.")
-        for name, share in (("average", self.average), ("betas", min(self.betas)), ("betas", max(self.betas))):
+        for name, share in (
+            ("average", self.average),
+            ("betas", min(self.betas)),
+            ("betas", max(self.betas)),
+        ):
             if not 0 <= share < 1:
                 raise NasbenchSuiteError(f"a GAN recipe's {name} must be in [0, 1), not {share}.")
         for whole, part in (("steps", "checkpoints"), ("judged", "judged_batch")):
@@ -83,3 +92,38 @@ class GanRecipe:
                     f"a GAN recipe's {whole} must be a multiple of its {part}, not {getattr(self, whole)} of "
                     f"{getattr(self, part)}."
                 )
+
+
+GAN_RECIPES: Mapping[str, GanRecipe] = {
+    recipe.name: recipe
+    for recipe in (
+        GanRecipe(
+            "gan-short",
+            "AutoGAN (ICCV 2019), section 4.1 and the authors' code: hinge loss, Adam with betas 0 and 0.9, "
+            "rates that fall linearly, spectral normalisation of the discriminator; ours, chosen on random "
+            "generators of two cells on MNIST-1D: rates, gain, sizes, steps, one step of the discriminator "
+            "each (the authors: five), and a moving average of the generator",
+            steps=1600,
+            batch=32,
+            critic_channels=32,
+            critic_gain=3.0,
+            generator_rate=3e-3,
+            critic_rate=6e-3,
+            average=0.98,
+        ),
+    )
+}
+"""Every recipe by name."""
+
+
+def get_gan_recipe(name: str) -> GanRecipe:
+    """Return a recipe by name.
+
+    Raises
+    ------
+    UnknownNameError
+        When there is none.
+    """
+    if name not in GAN_RECIPES:
+        raise UnknownNameError("GAN recipe", name, GAN_RECIPES)
+    return GAN_RECIPES[name]

@@ -1,8 +1,9 @@
 """What generated signals are worth: the Frechet distance to real ones, and the inception score.
 
-Heusel et al.: "GANs Trained by a Two Time-Scale Update Rule" (NeurIPS 2017), equation 6; Salimans et al.: "Improved
-Techniques for Training GANs" (NeurIPS 2016), section 4. Ours: features and likelihoods are those of a classifier of
-signals (`classifier.py`) in place of Inception's, and the score is that of all signals at once, not of ten parts.
+Heusel et al.: "GANs Trained by a Two Time-Scale Update Rule" (NeurIPS 2017), equation 6; Salimans et
+al.: "Improved Techniques for Training GANs" (NeurIPS 2016), section 4. Ours: features and likelihoods
+are those of a classifier of signals (`classifier.py`) in place of Inception's, and the score is that of
+all signals at once, not of ten parts.
 """
 
 import os
@@ -40,8 +41,8 @@ class Moments:
     models
         How many.
     centre
-        What is subtracted of features before their products are added, `[d]`: a mean near theirs keeps the
-        difference of large numbers small.
+        What is subtracted of features before their products are added, `[d]`: a mean near theirs keeps
+        the difference of large numbers small.
     classes
         How many there are.
     """
@@ -94,7 +95,7 @@ def inception_score(log_likelihood: Tensor) -> Tensor:
 
 
 def frechet_distance(made: Gaussian, real: Gaussian) -> Tensor:
-    """Return `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))` from every distribution to one, float64 `[models]`.
+    """Return `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))` to one distribution, float64 `[models]`.
 
     The trace of the root is the sum of the roots of the eigenvalues of `S2^(1/2) S1 S2^(1/2)`, which is
     symmetric. A distribution that has a value that is no number is at the distance NaN.
@@ -118,11 +119,12 @@ def frechet_distance(made: Gaussian, real: Gaussian) -> Tensor:
 
 def _root(matrix: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.mT
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.mT
+    return root
 
 
 def _eigenvalues(matrices: Tensor) -> Tensor:
     """Return the eigenvalues of symmetric matrices, on the CPU: devices find them one matrix at a time."""
-    parts = matrices.cpu().split(_PER_TASK)
+    parts = torch.split(matrices.cpu(), _PER_TASK)
     with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as threads:
         return torch.cat(list(threads.map(torch.linalg.eigvalsh, parts)))

@@ -1,7 +1,7 @@
-"""Convolutions of many models at once, the batch last: a batched matrix product per tap, and nothing copied.
+"""Convolutions of many models at once, the batch last: one batched matrix product per tap.
 
-With `[models, channels, length * batch]` a neighbour in the signal is `batch` columns away, so that the operand
-of a tap is a view, and what lies beyond an end falls away.
+With `[models, channels, length * batch]` a neighbour in the signal is `batch` columns away, so that the
+operand of a tap is a view, and what lies beyond an end falls away.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ class _Shifted(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         x, taps = ctx.saved_tensors
         grad, batch = grad.contiguous(), ctx.batch
@@ -100,7 +100,7 @@ class _Interleaved(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (share,) = ctx.saved_tensors
         models, channels, columns = grad.shape
@@ -113,10 +113,11 @@ class _Interleaved(torch.autograd.Function):
 
 
 def conv_up(x: Tensor, kernel: Tensor, bias: Tensor, edge: Tensor, batch: int) -> Tensor:
-    """Convolve transposed with a kernel of four, stride 2 and padding 1: one of three, to even and odd places.
+    """Convolve transposed with a kernel of four, stride 2 and padding 1.
 
-    Interpolation is one, too, with the same weights for all channels, but for the ends, where it repeats the
-    outermost number instead of zeros.
+    That is a convolution with a kernel of three, to even and to odd places. Interpolation is one, too,
+    with the same weights for all channels, but for the ends, where it repeats the outermost number
+    instead of zeros.
 
     Parameters
     ----------

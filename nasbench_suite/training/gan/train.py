@@ -40,9 +40,10 @@ def train_gans(
 ) -> GanCurves:
     """Train a generator of every architecture, with a discriminator of its own each.
 
-    A result does not depend on what else is trained, but for rounding. A training whose weights or losses are no
-    numbers is given up with the reason, and so is one whose generator makes a single signal in the end; a
-    collapsed generator has an inception score of 1, and the distance that its signal has.
+    A result does not depend on what else is trained, but for rounding. A training whose weights or
+    losses are no numbers is given up with the reason, and so is one whose generator makes a single
+    signal in the end; a collapsed generator has an inception score of 1, and the distance that its
+    signal has.
 
     Parameters
     ----------
@@ -91,7 +92,9 @@ def train_gans(
         for number, start in enumerate(starts):
             rows = genes[start : start + (group or len(genes))]
             told = _within(progress, number, len(starts))
-            parts.append(_Run(Adversaries(space, rows, recipe, seed, signals), judge, seed, capture, told).train())
+            parts.append(
+                _Run(Adversaries(space, rows, recipe, seed, signals), judge, seed, capture, told).train()
+            )
     return GanCurves.concatenate(parts)
 
 
@@ -143,10 +146,9 @@ class _Run:
         losses = adversaries.losses.cpu() / (self.recipe.steps // self.recipe.checkpoints)
         self._give_up(~adversaries.finite().cpu(), f"weights or losses became no numbers by step {step}")
         adversaries.losses.zero_()
-        self.judgement = judged = self.judge(adversaries)
-        trained = adversaries.alive[:, 0].cpu()
-        self._give_up(~judged.frechet_valid.isfinite() & trained, f"scores were no numbers at step {step}")
-        trained = adversaries.alive[:, 0].cpu()
+        self.judgement = judged = self.judge(adversaries)  # of zeros where it is given up
+        self._give_up(~judged.frechet_valid.isfinite(), f"scores were no numbers at step {step}")
+        trained = torch.tensor([not failure for failure in self.failures])
         for name, values in self.scores.items():
             values[:, place] = torch.where(trained, getattr(judged, name), torch.nan).numpy()
         self.scores["inception"][(judged.collapsed & trained).numpy(), place] = 1.0

@@ -81,8 +81,14 @@ def test_a_written_example(space, two_cells):
         ("pre-batch-nearst-shortcut|post-none-deconv-plain-1", "character 11 .* did you mean nearest"),
         ("pre-batch-nearest-shortcut|post-none-deconv-plain-2", "character 51 of .* is '2'"),
         ("pre-batch-nearest-shortcut|post-none-deconv-plain-¹", "character 51 of"),
-        ("pre-batch-nearest-shortcut|post-none-deconv-plain-01", r"character 51 .* 2 skip-in digit\(s\), not 1"),
-        ("pre-batch-nearest-shortcut|post-none-deconv-plain-", r"character 51 .* 0 skip-in digit\(s\), not 1"),
+        (
+            "pre-batch-nearest-shortcut|post-none-deconv-plain-01",
+            r"character 51 .* 2 skip-in digit\(s\), not 1",
+        ),
+        (
+            "pre-batch-nearest-shortcut|post-none-deconv-plain-",
+            r"character 51 .* 0 skip-in digit\(s\), not 1",
+        ),
         ("", r"describes 1 cell\(s\)"),
     ],
 )

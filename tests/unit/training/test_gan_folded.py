@@ -1,4 +1,4 @@
-"""GANs trained together follow those trained alone: plain modules, automatic gradients, PyTorch's optimiser."""
+"""GANs trained together follow those trained alone: plain modules, PyTorch's gradients and optimiser."""
 
 from dataclasses import replace
 
