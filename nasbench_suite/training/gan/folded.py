@@ -70,7 +70,7 @@ class _Cell:
     def _enlarged(self, x: Tensor, own: Views, batch: int) -> Tensor:
         same = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
         kernel = torch.where(self.deconv, own["deconv.weight"], self.fixed * same)
-        bias = torch.where(self.deconv[:, :, 0, 0], own["deconv.bias"], 0.0)
+        bias = own["deconv.bias"] * self.deconv[:, :, 0, 0]
         return conv_up(x, kernel, bias, self.edge, batch)
 
     def _interpolated(self, x: Tensor, batch: int) -> Tensor:
@@ -178,16 +178,18 @@ class FoldedDiscriminator:
         x, batch = signals, signals.shape[2] // LENGTH
         for number in range(N_CONVS):
             x = conv_down(x, own[f"convs.{number}.weight"], own[f"convs.{number}.bias"], batch)
-            x = torch.nn.functional.leaky_relu(x, SLOPE) * self._gain
+            x = torch.nn.functional.leaky_relu(x, SLOPE)
         flat = x.view(len(weights), -1, batch)
         return torch.baddbmm(own["score.bias"][:, :, None], own["score.weight"], flat)[:, 0]
 
     def _normalised(self, weights: Tensor) -> dict[str, Tensor]:
+        """Return all parts, the convolutions with the gain: leaky ReLU hands a positive factor on."""
         own = self.layout.views(weights)
         for name, left, right in zip(self._WEIGHTS, self.left, self.right, strict=True):
             norm = ((left[:, None] @ _matrix(own[name]))[:, 0] * right).sum(1)
             own[name] = own[name] / norm.view(-1, *[1] * (own[name].ndim - 1))
-        return own
+        gained = (f"convs.{number}.{kind}" for number in range(N_CONVS) for kind in ("weight", "bias"))
+        return own | {name: own[name] * self._gain for name in gained}
 
 
 def _matrix(weight: Tensor) -> Tensor:

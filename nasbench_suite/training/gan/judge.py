@@ -10,7 +10,7 @@ from nasbench_suite.training.gan.classifier import SignalClassifier
 from nasbench_suite.training.gan.curves import SAMPLES
 from nasbench_suite.training.gan.draws import judged_noise
 from nasbench_suite.training.gan.recipe import LENGTH, GanRecipe
-from nasbench_suite.training.gan.scores import Moments, fit_gaussian, frechet_distance
+from nasbench_suite.training.gan.scores import Gaussian, Moments, fit_gaussian, frechet_distance
 
 _SIGNALS = 64_000
 """Most signals that the classifier sees at a time on CUDA, which bounds its memory."""
@@ -73,8 +73,10 @@ class Judge:
         parts = [
             self._judge(adversaries, slice(start, start + count)) for start in range(0, len(weights), count)
         ]
-        gathered = [torch.cat(column).cpu() for column in zip(*parts, strict=True)]
-        return Judgement(*gathered)
+        means, covariances, *others = (torch.cat(column) for column in zip(*parts, strict=True))
+        made = Gaussian(means, covariances)
+        distances = [frechet_distance(made, real) for real in self._real]
+        return Judgement(*(part.cpu() for part in (*distances, *others)))
 
     def _judge(self, adversaries: Adversaries, models: slice) -> tuple[Tensor, ...]:
         weights = adversaries.judged_weights[models]
@@ -89,5 +91,5 @@ class Judge:
             shape = signals.shape[:2]
             moments.add(features.view(*shape, -1), likelihood.view(*shape, -1))
         made = moments.gaussian()
-        distances = [frechet_distance(made, real) for real in self._real]
-        return (*distances, moments.inception_score(), widest < _LEAST_RANGE, samples)
+        flat = widest < _LEAST_RANGE
+        return made.mean, made.covariance, moments.inception_score(), flat, samples

@@ -21,7 +21,7 @@ class _Rectified(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         y, floor = ctx.saved_tensors
-        return torch.where(y > floor, grad, 0.0), None
+        return torch.where(y > floor, grad, grad.new_zeros(())), None
 
 
 def rectified(x: Tensor, floor: Tensor) -> Tensor:
@@ -43,8 +43,8 @@ class _Normalised(torch.autograd.Function):
         spread = var.mean(3, keepdim=True) + mean.var(3, correction=0, keepdim=True)
         mean, var = torch.where(pooled, over_batch, mean), torch.where(pooled, spread, var)
         inverse = (var + EPSILON).rsqrt_()
-        scale = torch.where(some, torch.where(pooled, inverse * weight, inverse), 1.0)
-        shift = torch.where(some, torch.where(pooled, bias, 0.0) - mean * scale, 0.0)
+        scale = torch.where(pooled, inverse * weight, inverse).masked_fill_(~some, 1.0)
+        shift = (bias.masked_fill(~pooled, 0.0) - mean * scale).masked_fill_(~some, 0.0)
         ctx.save_for_backward(x, mean, inverse, scale, pooled, some)
         return torch.addcmul(shift, x, scale)
 
@@ -56,12 +56,12 @@ class _Normalised(torch.autograd.Function):
         products = ((grad * x).mean(2, keepdim=True) - mean * ones) * inverse
         all_ones, all_products = ones.mean(3, keepdim=True), products.mean(3, keepdim=True)
         places = x.shape[2] * x.shape[3]
-        taken = pooled & some
-        grad_bias = torch.where(taken, all_ones * places, 0.0)
-        grad_weight = torch.where(taken, all_products * places, 0.0)
+        absent = ~(pooled & some)
+        grad_bias = (all_ones * places).masked_fill_(absent, 0.0)
+        grad_weight = (all_products * places).masked_fill_(absent, 0.0)
         ones, products = torch.where(pooled, all_ones, ones), torch.where(pooled, all_products, products)
-        slope = torch.where(some, -products * inverse * scale, 0.0)
-        offset = torch.where(some, -ones * scale, 0.0) - slope * mean
+        slope = (-products * inverse * scale).masked_fill_(~some, 0.0)
+        offset = (-ones * scale).masked_fill_(~some, 0.0) - slope * mean
         return torch.addcmul(offset, x, slope).addcmul_(grad, scale), grad_weight, grad_bias, None, None
 
 
