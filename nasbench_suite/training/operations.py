@@ -36,8 +36,22 @@ def norm(dims: Dims, channels: int, *, momentum: float = 0.1, eps: float = 1e-5,
 
 def average_pool(dims: Dims, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False) -> nn.Module:
     """Return an average pool that divides by the number of values that are there, padding not counted."""
-    kind = nn.AvgPool1d if dims == 1 else nn.AvgPool2d
+    kind = nn.AvgPool1d if dims == 1 else _AveragePool2d
     return kind(kernel, stride, padding, ceil_mode=ceil, count_include_pad=False)
+
+
+class _AveragePool2d(nn.AvgPool2d):
+    """Takes channels first where it is padded on CUDA.
+
+    With channels last PyTorch's gradient is silently wrong there (pytorch/pytorch issue 188344, in every
+    release before its fix of June 2026): networks with padded pools then hardly learn.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `[n, channels, ...]`."""
+        if x.is_cuda and self.padding:
+            return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
+        return super().forward(x)
 
 
 def max_pool(dims: Dims, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False) -> nn.Module:

@@ -103,13 +103,13 @@ GAN_RECIPES: Mapping[str, GanRecipe] = {
             "rates that fall linearly, spectral normalisation of the discriminator; ours, chosen on random "
             "generators of two cells on MNIST-1D: rates, gain, sizes, steps, one step of the discriminator "
             "each (the authors: five), and a moving average of the generator",
-            steps=1600,
+            steps=2400,
             batch=32,
             critic_channels=32,
             critic_gain=3.0,
             generator_rate=3e-3,
             critic_rate=6e-3,
-            average=0.98,
+            average=0.995,
         ),
     )
 }
