@@ -1,8 +1,9 @@
 """The generator of one architecture, as an ordinary module: noise to signals.
 
-Gong et al.: "AutoGAN" (ICCV 2019), section 3.1 and figure 2, for signals. Ours: what an earlier cell
-hands on is its first convolution's result before skip-ins are added to it, enlarged to the nearest; a
-shortcut is enlarged linearly where the cell up-samples linearly and to the nearest elsewhere.
+Gong et al.: "AutoGAN" (ICCV 2019), section 3.1 and figure 2, for signals. Ours: what a cell hands on to
+later ones is what its first convolution gives, after ReLU and normalisation where these come after it, and
+before skip-ins are added; it is enlarged to the nearest. A shortcut is enlarged linearly where the cell
+up-samples linearly, and to the nearest elsewhere. Instance normalisation has no weights.
 """
 
 import torch.nn.functional as F  # noqa: N812  # its usual name
@@ -86,7 +87,7 @@ class GeneratorCell(nn.Module):
         )
 
     def forward(self, x: Tensor, inner: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the first convolution's result and the cell's, `[n, channels, 2 * length]` each.
+        """Return what is handed on and the result, `[n, channels, 2 * length]` each.
 
         Parameters
         ----------

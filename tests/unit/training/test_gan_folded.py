@@ -127,6 +127,46 @@ def test_generators_and_their_gradients_are_those_of_the_modules(space):
             assert torch.allclose(forms[name].as_module(own[model]), theirs, rtol=1e-8, atol=1e-8), name
 
 
+def test_a_generator_is_what_it_is_by_hand():
+    text = "pre-batch-nearest-shortcut|post-instance-deconv-plain-1|pre-none-linear-shortcut-01"
+    torch.manual_seed(1)
+    module = Generator("gan", get_space("gan").parse(text), RECIPE).double()
+    own, noise = dict(module.named_parameters()), torch.randn(6, 3, dtype=torch.float64)
+    for name in ("cells.0.norm1", "cells.0.norm2", "last_norm"):
+        nn.init.normal_(own[f"{name}.weight"], 1.0)
+    assert sum(part.numel() for part in own.values()) == sum(
+        (20 * 4, 16, 52, 52, 20, 68, 52, 52, 20, 52, 52, 20, 20, 8, 13)
+    )
+
+    def conv(x, name, padding=1):
+        return nn.functional.conv1d(x, own[f"{name}.weight"], own[f"{name}.bias"], padding=padding)
+
+    def norm(x, dims, name=None):
+        y = (x - x.mean(dims, keepdim=True)) / (x.var(dims, correction=0, keepdim=True) + 1e-5).sqrt()
+        return y if name is None else y * own[f"{name}.weight"][:, None] + own[f"{name}.bias"][:, None]
+
+    def twice(x):
+        return x.repeat_interleave(2, 2)
+
+    def twice_linear(x):
+        left, right = torch.cat((x[..., :1], x[..., :-1]), 2), torch.cat((x[..., 1:], x[..., -1:]), 2)
+        return torch.stack(((3 * x + left) / 4, (3 * x + right) / 4), 3).flatten(2)
+
+    relu, batch = nn.functional.relu, (0, 2)
+    x = (noise @ own["bottom.weight"].T + own["bottom.bias"]).view(6, 4, 5)
+    first = conv(twice(relu(norm(x, batch, "cells.0.norm1"))), "cells.0.conv1")
+    x = conv(relu(norm(first, batch, "cells.0.norm2")), "cells.0.conv2") + conv(
+        twice(x), "cells.0.shortcut", padding=0
+    )
+    kernel, bias = own["cells.1.deconv.weight"], own["cells.1.deconv.bias"]
+    longer = nn.functional.conv_transpose1d(x, kernel, bias, stride=2, padding=1)
+    second = norm(relu(conv(longer, "cells.1.conv1")), 2)
+    x = norm(relu(conv(second + conv(twice(first), "cells.1.skips.0", padding=0), "cells.1.conv2")), 2)
+    third = conv(twice_linear(relu(x)), "cells.2.conv1") + conv(twice(second), "cells.2.skips.1", padding=0)
+    x = conv(relu(third), "cells.2.conv2") + conv(twice_linear(x), "cells.2.shortcut", padding=0)
+    assert torch.allclose(module(noise), conv(relu(norm(x, batch, "last_norm")), "last"), atol=1e-10)
+
+
 @each_space
 def test_a_group_in_training_follows_each_trained_alone(space):
     genes, shown = rows_of(space)[:10], signals()

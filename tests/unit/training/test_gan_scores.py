@@ -6,6 +6,9 @@ import torch
 from scipy import linalg
 
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.sealed import open_sealed, write_sealed
+from nasbench_suite.training.data import load_data
+from nasbench_suite.training.gan import classifier as module
 from nasbench_suite.training.gan.classifier import KIND, classifier_path, gan_data, load_classifier
 from nasbench_suite.training.gan.scores import (
     Gaussian,
@@ -123,6 +126,35 @@ def test_its_features_decide_and_real_signals_score_well(classifier):
     distance = frechet_distance(Gaussian(made.mean[None], made.covariance[None]), fit_gaussian(valid))
     assert distance.item() < 0.05
     assert inception_score(likelihood[None]).item() > 8
+
+
+def test_a_classifier_is_read_as_it_was_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "EPOCHS", 2)
+    data, path = load_data("mnist1d", train=200, valid=130, test=100), tmp_path / "classifier.h5"
+    said = module.train_classifier(data, path)
+    made = load_classifier(path)
+    assert made.accuracy == said
+    inputs, labels = data.batch(data.test)
+    _, likelihood = made(inputs)
+    assert (likelihood.argmax(1) == labels).double().mean().item() == pytest.approx(said["test"], abs=0.011)
+    assert not torch.allclose(likelihood, load_classifier()(inputs)[1], atol=0.1)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((16, 1, 3), np.float32), np.full((16, 1, 1), np.nan, np.float32)])
+def test_a_classifier_of_another_network_is_refused(tmp_path, wrong):
+    path = tmp_path / "classifier.h5"
+
+    def fill(file):
+        with open_sealed(classifier_path(), KIND) as shipped:
+            for name, value in shipped.items():
+                shipped.copy(value, file, name)
+            file.attrs.update(shipped.attrs)
+        del file["stem.0.weight"]
+        file["stem.0.weight"] = wrong
+
+    write_sealed(path, KIND, fill)
+    with pytest.raises(DamagedFileError, match=f"no {KIND.name}"):
+        load_classifier(path)
 
 
 def test_a_damaged_classifier_is_refused(tmp_path):
