@@ -118,9 +118,9 @@ def frechet_distance(made: Gaussian, real: Gaussian) -> Tensor:
 
 
 def _root(matrix: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(matrix)
+    values, vectors = torch.linalg.eigh(matrix.cpu())
     root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.mT
-    return root
+    return root.to(matrix.device)
 
 
 def _eigenvalues(matrices: Tensor) -> Tensor:
