@@ -16,6 +16,7 @@ from nasbench_suite.content import CONTENT_FOLDERS
 from nasbench_suite.leaderboards.cost_rules import cost_boards
 from nasbench_suite.leaderboards.render import markdown_page, page_figures
 from nasbench_suite.leaderboards.results import load_board
+from nasbench_suite.leaderboards.retrained_rules import retrained_boards
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.leaderboards.scaling_rules import scaling_boards
 from nasbench_suite.spaces import space_names
@@ -128,7 +129,8 @@ def test_readmes_of_the_content_list_what_lies_there():
     assert all(f"`{name}/`" in tabular for name in datasheets())
     boards = (ROOT / "leaderboards" / "README.md").read_text()
     assert all(
-        f"[`{name}`]" in boards for name in (*leaderboard_folders(), *cost_boards(), *scaling_boards())
+        f"[`{name}`]" in boards
+        for name in (*leaderboard_folders(), *cost_boards(), *scaling_boards(), *retrained_boards())
     )
 
 

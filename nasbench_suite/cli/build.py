@@ -28,11 +28,13 @@ if TYPE_CHECKING:  # torch loads when something is trained, not for --help
     from nasbench_suite.tabular.curve_file import CurveFile
     from nasbench_suite.training.plan import BuildPlan
 
-_PLAN = "build.toml"
+_PLAN, _GAN_PLAN = "build.toml", "gan.toml"
 
 
 def build(
-    file: Path = typer.Argument(metavar="FILE", help="A build.toml, or the folder of a table that has one."),
+    file: Path = typer.Argument(
+        metavar="FILE", help="A build.toml or gan.toml, or the folder of a table that has one."
+    ),
     work: Path | None = typer.Option(
         None,
         help="Folder for finished blocks; builds/NAME in the data folder without it. All machines of a "
@@ -74,6 +76,8 @@ def build(
         nasbench-suite build tabular/nats_topology-mnist1d --save-partial
 
         nasbench-suite build tabular/nats_topology-mnist1d --earlier unfinished.h5
+
+        nasbench-suite build tabular/gan-mnist1d --jobs 2
     """
     from nasbench_suite.tabular.curve_file import FILE_NAME
     from nasbench_suite.training.build import build as train
@@ -82,6 +86,15 @@ def build(
 
     if scheduler and jobs:
         raise NasbenchSuiteError("--jobs is for workers on this machine; leave it out with --scheduler.")
+    if file.name == _GAN_PLAN or (file / _GAN_PLAN).is_file():
+        plan_of_gans = file / _GAN_PLAN if file.is_dir() else file
+        if scheduler or earlier is not None:
+            raise NasbenchSuiteError(
+                "generators are built here, from the gan.h5 beside the plan; leave out "
+                "--scheduler and --earlier."
+            )
+        _build_gans(plan_of_gans, work, device, save_partial, jobs, quiet, as_json)
+        return
     file = file / _PLAN if file.is_dir() else file
     plan, target = read_plan(file), file.parent / FILE_NAME
     folder = work or data_root() / "builds" / plan.benchmark
@@ -113,6 +126,41 @@ def build(
             )
     content = save_curves(plan, folder, target, earlier=known, partial=save_partial)
     _report(content, plan, target, as_json)
+
+
+def _build_gans(
+    file: Path, work: Path | None, device: str, save_partial: bool, jobs: int, quiet: bool, as_json: bool
+) -> None:
+    """Train generators, each against its own discriminator, and write gan.h5 beside the plan."""
+    from nasbench_suite.tabular.gan_file import FILE_NAME, write_gan_file
+    from nasbench_suite.training.build import check_writable
+    from nasbench_suite.training.gan.build import as_gan_file, build_gans, collected, read_gan_plan
+
+    plan, target = read_gan_plan(file), file.parent / FILE_NAME
+    folder = work or data_root() / "builds" / plan.benchmark
+    if not save_partial:
+        check_writable(folder)
+        check_writable(target.parent)
+        with (
+            interruptible(f"finished blocks are in {folder}; give the same command to continue."),
+            progress(f"training for {plan.task}", quiet) as advance,
+            workers(1 if device == "cuda" else jobs or available_cores()) as executor,
+        ):
+            build_gans(plan, folder, earlier=target, executor=executor, device=device, progress=advance)
+    content = as_gan_file(plan, collected(plan, folder, target))
+    write_gan_file(content, target)
+    facts = {
+        "task": plan.task,
+        "file": str(target),
+        "architectures": len(content.genes),
+        "trainings": content.progress(),
+        "failed": sum(map(len, content.description.failures.values())),
+        "MB": round(target.stat().st_size / 1e6, 2),
+    }
+    if as_json:
+        print_json(facts)
+        return
+    print_table(["", ""], [[name, str(value)] for name, value in facts.items()])
 
 
 @contextmanager

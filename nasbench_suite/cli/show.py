@@ -12,7 +12,7 @@ from nasbench_suite.spaces import get_space, space_names
 from nasbench_suite.surrogates.card import surrogate_card, surrogate_folders
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.catalogue import is_ready
-from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, built
+from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, built, gan
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tasks import SURROGATE, load_benchmark, task_names
 
@@ -88,8 +88,8 @@ def _datasheet_facts(sheet: Datasheet) -> dict[str, Any]:
 
 def _how_to_get(sheet: Datasheet) -> list[str]:
     """Return what a user has to do before the tables can be asked."""
-    if sheet.importer == "built":
-        return [built.how_to_get(sheet)]
+    if sheet.importer in ("built", "gan"):
+        return [(built if sheet.importer == "built" else gan).how_to_get(sheet)]
     if sheet.importer in PACKAGE_IMPORTERS:
         return ["nothing to do: a package that is installed with the suite ships the data"]
     ways = [

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nasbench_suite.cards import Datasheet
 from nasbench_suite.errors import UnknownNameError
-from nasbench_suite.tabular.importers import built, nas_bench_graph
+from nasbench_suite.tabular.importers import built, gan, nas_bench_graph
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.table import Table
 
@@ -51,6 +51,7 @@ class PackageImporter(NamedTuple):
 PACKAGE_IMPORTERS = {
     "nasbench-graph": PackageImporter(nas_bench_graph.from_package),
     "built": PackageImporter(built.from_curves, built.curves_path),
+    "gan": PackageImporter(gan.from_trainings, gan.trainings_path),
 }
 """Importers whose data a PyPI dependency ships, or a build of this project has trained."""
 

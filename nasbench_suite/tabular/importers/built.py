@@ -18,12 +18,14 @@ from nasbench_suite.cards import Datasheet
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import JointSpace, get_space
+from nasbench_suite.tabular import gan_file
 from nasbench_suite.tabular.curve_file import FILE_NAME, CurveFile, read_curve_file
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.table import Column, Table
 
 _MILLION = 1e6
-_SOURCE = re.compile(rf"tabular/([A-Za-z0-9][A-Za-z0-9_@.+-]*)/{re.escape(FILE_NAME)}")
+_FILES = "|".join(re.escape(name) for name in (FILE_NAME, gan_file.FILE_NAME))
+_SOURCE = re.compile(rf"tabular/([A-Za-z0-9][A-Za-z0-9_@.+-]*)/({_FILES})")
 
 
 def curves_path(sheet: Datasheet) -> Path:
@@ -32,9 +34,9 @@ def curves_path(sheet: Datasheet) -> Path:
 
 
 def source_path(source: str) -> Path | None:
-    """Return the file that a table with this source was made of; None if it was not made of curves."""
+    """Return the file that a table with this source was made of; None if no build made it."""
     named = _SOURCE.fullmatch(source)
-    return content_root() / "tabular" / named[1] / FILE_NAME if named else None
+    return content_root() / "tabular" / named[1] / named[2] if named else None
 
 
 def how_to_get(sheet: Datasheet) -> str:
