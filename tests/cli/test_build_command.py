@@ -107,7 +107,7 @@ def test_a_build_makes_a_table_that_every_command_finds(cli, table, environment,
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals are sent the POSIX way")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_a_build_goes_on_after_an_interrupt_or_a_kill(cli, table, blocks, environment, tmp_path, how):
     plan = (table / "build.toml").read_text()
     (table / "build.toml").write_text(

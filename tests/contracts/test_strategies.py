@@ -50,6 +50,9 @@ FEW_EPOCHS = {
 ASKED_ONE_BY_ONE = ("optuna_tpe", "nsga2_pymoo")
 """Strategies that take milliseconds for every proposal of every run."""
 
+SLOW_IN_WORKERS = ("darts", "drnas", "enas", "pc_darts", "scarlet")
+"""Strategies whose supernets take 5 to 20 s in several processes; the others train theirs in the same way."""
+
 each_strategy = pytest.mark.parametrize("name", strategy_names())
 each_strategy_and_task = pytest.mark.parametrize(
     ("name", "task"),
@@ -214,7 +217,10 @@ def test_a_minimised_metric_is_searched_like_its_negative(name, task):
     assert np.array_equal(*ends)
 
 
-@each_strategy
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW_IN_WORKERS)) for name in strategy_names()],
+)
 def test_runs_do_not_depend_on_the_number_of_workers(name, data_folder, pool, learnable, monkeypatch):
     monkeypatch.setattr(jobs, "BLOCK_RUNS", 3)
     asked = {"evaluations": 40, "runs": 8, "seed": 2, "settings": FEW_EPOCHS.get(name, {})}

@@ -14,7 +14,8 @@ from nasbench_suite.cards import CardError, datasheets
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.tabular.gan_file import CURVES, read_gan_file, write_gan_file
 from nasbench_suite.tabular.importers import gan
-from nasbench_suite.training.gan import build, recipe
+from nasbench_suite.training.data import load_data
+from nasbench_suite.training.gan import build, recipe, train
 from nasbench_suite.training.gan.build import as_gan_file, build_gans, collected, read_gan_plan
 from nasbench_suite.training.gan.recipe import GanRecipe
 from nasbench_suite.training.gan.train import train_gans
@@ -47,6 +48,9 @@ def recipes():
     with pytest.MonkeyPatch.context() as patch:
         known = {**recipe.GAN_RECIPES, "tiny": TINY, "other": replace(TINY, latent=3)}
         patch.setattr(recipe, "GAN_RECIPES", known)
+        few = load_data("mnist1d", train=100, valid=80, test=60)  # judging all takes a second for every block
+        for module in (build, train):
+            patch.setattr(module, "gan_data", lambda: few)
         yield
 
 
@@ -58,7 +62,7 @@ def plan(tmp_path):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, recipes):
-    """A folder of blocks, made once: judging takes a second for every block."""
+    """A folder of blocks, made once."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "gan.toml").write_text(PLAN)
     build_gans(read_gan_plan(folder / "gan.toml"), folder / "work", earlier=folder / "gan.h5")
