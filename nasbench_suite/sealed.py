@@ -7,12 +7,14 @@ the SHA-256 of everything after them. Any HDF5 program opens such a file as it i
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
+from numpy.typing import NDArray
 
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.storage import write_whole
@@ -83,6 +85,24 @@ def write_sealed(path: Path, kind: Kind, fill: Callable[[h5py.File], None]) -> N
     head = kind.mark + _seal(content)
     content[: len(head)] = head
     write_whole(path, bytes(content))
+
+
+def write_sealed_arrays(path: Path, kind: Kind, description: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a description, as the attribute `description`, and arrays by name, compressed; as `write_sealed`.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When the folder is not writable or the disk is full.
+    """
+
+    def fill(file: h5py.File) -> None:
+        file.attrs["description"] = description
+        for name, array in arrays.items():
+            packed = {"compression": "gzip", "compression_opts": 9, "shuffle": True} if array.size else {}
+            file.create_dataset(name, data=array, **packed)
+
+    write_sealed(path, kind, fill)
 
 
 @contextmanager

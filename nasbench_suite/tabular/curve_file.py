@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from nasbench_suite.sealed import Kind, open_sealed, write_sealed
+from nasbench_suite.sealed import Kind, open_sealed, write_sealed_arrays
 from nasbench_suite.spaces import Genes, get_space
 
 FILE_NAME = "curves.h5"
@@ -139,14 +138,7 @@ def write_curve_file(content: CurveFile, path: Path) -> None:
     NasbenchSuiteError
         When the folder is not writable or the disk is full.
     """
-
-    def fill(file: h5py.File) -> None:
-        file.attrs["description"] = content.description.model_dump_json()
-        for name, array in _arrays(content).items():
-            packed = {"compression": "gzip", "compression_opts": 9, "shuffle": True} if array.size else {}
-            file.create_dataset(name, data=array, **packed)
-
-    write_sealed(path, KIND, fill)
+    write_sealed_arrays(path, KIND, content.description.model_dump_json(), _arrays(content))
 
 
 def read_curve_file(path: Path) -> CurveFile:
