@@ -96,6 +96,7 @@ def make_table() -> Callable[..., Table]:
         missing: float = 0.0,
         cost: bool = True,
         direction: str = "max",
+        unit: str = "fraction",
         task: str = "made/up",
         seed: int = 0,
     ) -> Table:
@@ -105,8 +106,8 @@ def make_table() -> Callable[..., Table]:
         genes = space.decode(codes)
         shape = (len(genes), repeats, max(1, len(epochs)))
         metrics = {
-            "valid_accuracy": Metric("valid_accuracy", "fraction", direction, "valid", "made up"),
-            "test_accuracy": Metric("test_accuracy", "fraction", direction, "test", "made up"),
+            "valid_accuracy": Metric("valid_accuracy", unit, direction, "valid", "made up"),
+            "test_accuracy": Metric("test_accuracy", unit, direction, "test", "made up"),
             "params_millions": Metric("params_millions", "M", "min", "info", "made up"),
         }
         if cost:

@@ -254,8 +254,6 @@ def retrain(
 
 
 def _print_board(board: "Board", as_json: bool) -> None:
-    from nasbench_suite.leaderboards.render import percent
-
     if as_json:
         print_json(board.as_data())
         return
@@ -266,25 +264,25 @@ def _print_board(board: "Board", as_json: bool) -> None:
             label,
             f"{ranks[label]:.2f}",
             f"{valid_ranks[label]:.2f}",
-            *(percent(board.summaries[task][label].test.mean) for task in board.columns),
+            *(scale.text(board.summaries[task][label].test.mean) for task, scale in board.scales.items()),
         ]
         for label in board.by_rank()
     ]
-    best = [percent(board.references[task].best_test) for task in board.columns]
+    best = [scale.text(board.references[task].best_test) for task, scale in board.scales.items()]
     rows.append(["best in the table", "", "", *best])
-    print_table(headings, rows, title=f"{board.rules.title} (mean test result of the incumbents, %)")
+    title = f"{board.rules.title} (mean test result of the incumbents, in {board.result_unit})"
+    print_table(headings, rows, title=title)
 
 
 def _comparison(board: "Board", kept: "Board", home: Path) -> str:
     """Say whether a board agrees with the kept one, cell by cell."""
-    from nasbench_suite.leaderboards.render import percent
     from nasbench_suite.leaderboards.results import RESULTS
 
     if board.rules != kept.rules:
         return f"the rules have changed since {home / RESULTS} was played; the boards are not compared."
     differing = [
-        f"{label} on {task} ({percent(new.test.mean)}, kept {percent(old.test.mean)})"
-        for task in board.columns
+        f"{label} on {task} ({scale.text(new.test.mean)}, kept {scale.text(old.test.mean)})"
+        for task, scale in board.scales.items()
         for label in board.labels
         if (new := board.summaries[task][label]).test != (old := kept.summaries[task][label]).test
     ]

@@ -85,17 +85,24 @@ def _tasks(places: list[str]) -> list[str]:
 
 
 def _print(found: "Transfers") -> None:
-    from nasbench_suite.leaderboards.render import percent
     from nasbench_suite.leaderboards.transfer_page import short_names
 
     for space in found.spaces:
         for label, judged in space.by_strategy.items():
             rows = [
-                [name, *(f"{percent(m)} ({percent(r)})" for m, r in zip(means, regrets, strict=True))]
+                [
+                    name,
+                    *(
+                        f"{scale.text(m)} ({scale.text(r)})"
+                        for scale, m, r in zip(space.scales, means, regrets, strict=True)
+                    ),
+                ]
                 for name, means, regrets in zip(
                     short_names(space.searched), judged.mean, judged.regret, strict=True
                 )
             ]
-            rows.append(["best in the table", *map(percent, space.best)])
+            best = [scale.text(value) for scale, value in zip(space.scales, space.best, strict=True)]
+            rows.append(["best in the table", *best])
+            title = f"{label}: mean test result of the picks in {found.result_unit} (regret)"
             headings = ["searched on", *short_names(space.judged)]
-            print_table(headings, rows, title=f"{label}: mean test result of the picks, % (regret, points)")
+            print_table(headings, rows, title=title)

@@ -55,7 +55,7 @@ def validate(
 
 
 def _print(found: "Validation") -> None:
-    from nasbench_suite.leaderboards.render import percent
+    from nasbench_suite.leaderboards.scale import percent
     from nasbench_suite.leaderboards.validation_page import interval, points
 
     rows = []

@@ -23,6 +23,7 @@ from nasbench_suite.leaderboards.outcomes import (
 )
 from nasbench_suite.leaderboards.picks import Picks
 from nasbench_suite.leaderboards.rules import Entry, Judging, Rules
+from nasbench_suite.leaderboards.scale import Scale, common_unit
 from nasbench_suite.leaderboards.statistics import (
     Summary,
     mean_ranks,
@@ -53,8 +54,8 @@ class Board:
         By column and strategy label.
     evaluations, seconds
         Grids of the curves; `seconds` by column, empty where no cost is recorded.
-    units
-        Name of the test metric by column.
+    metrics, units
+        Name and unit of the test metric by column.
     versions
         What the results depend on: package versions, the SHA-256 of every table and what it was read from.
     skipped
@@ -72,6 +73,7 @@ class Board:
     summaries: dict[str, dict[str, Summary]]
     evaluations: NDArray[np.int64]
     seconds: dict[str, NDArray[np.float64]]
+    metrics: dict[str, str]
     units: dict[str, str]
     versions: dict[str, str]
     skipped: dict[str, str] = field(default_factory=dict)
@@ -88,6 +90,21 @@ class Board:
     def columns(self) -> list[str]:
         """Names of what results are shown of: tasks, or the rules' judgings."""
         return [column.name for column in self.rules.columns]
+
+    @property
+    def scales(self) -> dict[str, Scale]:
+        """How the results of each column are written."""
+        return {c: Scale.of(self.units[c], self.references[c].best_test) for c in self.columns}
+
+    @property
+    def result_unit(self) -> str:
+        """What results are in, if all columns have that in common, as words that follow "in"."""
+        return common_unit([scale.unit for scale in self.scales.values()])
+
+    @property
+    def difference_unit(self) -> str:
+        """What regrets are in, if all columns have that in common, as words that follow "in"."""
+        return common_unit([scale.difference for scale in self.scales.values()])
 
     def ranks(self, by: RegretName = "test_regret") -> dict[str, float]:
         """Return the mean rank over tasks of every strategy, by mean regret."""
@@ -141,7 +158,8 @@ class Board:
             ],
             "tasks": {
                 column: {
-                    "metric": self.units[column],
+                    "metric": self.metrics[column],
+                    "unit": self.units[column],
                     "reference": asdict(self.references[column]),
                     "strategies": {
                         label: {
@@ -191,6 +209,7 @@ def run_board(
         rules.columns, {task: _judge(rules, task, grid, seconds[task]) for task in rules.tasks}
     )
     references = {c.name: Reference.of(open_table(c.valid), open_table(c.test)) for c in rules.columns}
+    judging = {c.name: open_table(c.test) for c in rules.columns}
     blocks: list[tuple[str, Entry, Block]] = []
     for entry in sorted(entries, key=_slow_first):
         for task in rules.tasks:
@@ -225,7 +244,8 @@ def run_board(
         },
         evaluations=grid,
         seconds={column.name: seconds[column.search] for column in rules.columns},
-        units={column.name: open_table(column.test).test_metric for column in rules.columns},
+        metrics={name: table.test_metric for name, table in judging.items()},
+        units={name: table.metrics[table.test_metric].unit for name, table in judging.items()},
         versions=_versions(rules, entries, folder),
         skipped=skipped,
         not_held_out=[c.name for c in rules.columns if _is_one_result(c)],

@@ -13,8 +13,6 @@ from nasbench_suite.drawing import MARKERS, colour, panels, svg
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.statistics import Curve
 
-_SMALLEST_REGRET = 1e-3
-"""Percentage points below which a logarithmic axis does not go."""
 _LOWEST_BAND = 0.5
 """Share of the mean below which a band on a logarithmic axis is cut off."""
 
@@ -50,7 +48,7 @@ def _draw(board: Board, name: str) -> Figure:
     def grid(task: str) -> NDArray[Any]:
         return board.seconds[task] if attribute == "seconds_curve" else board.evaluations
 
-    return _anytime(board, curve, grid, (x_label, f"{y_label} (percentage points)"))
+    return _anytime(board, curve, grid, (x_label, f"{y_label} ({board.difference_unit})"))
 
 
 def _seconds_label(board: Board) -> str:
@@ -66,13 +64,14 @@ def _anytime(
     """Draw one panel per task: a mean regret of the incumbent over the budget, with its band."""
     figure, shown = panels(len(board.columns))
     for axes, task in zip(shown, board.columns, strict=False):
+        factor, smallest = board.scales[task].factor, board.scales[task].smallest
         for number, label in enumerate(board.labels):
             curve, grid = curve_of(task, label), grid_of(task)
-            mean = np.maximum(100 * curve.mean, _SMALLEST_REGRET)
+            mean = np.maximum(factor * curve.mean, factor * smallest)
             axes.plot(grid, mean, color=colour(number), linewidth=1.4)
             # A band that reaches zero, as with the first few runs to finish, must not stretch the axis.
-            low = np.maximum(100 * curve.low, np.maximum(_LOWEST_BAND * mean, _SMALLEST_REGRET))
-            axes.fill_between(grid, low, 100 * curve.high, color=colour(number), alpha=0.2, linewidth=0)
+            low = np.maximum(factor * curve.low, np.maximum(_LOWEST_BAND * mean, factor * smallest))
+            axes.fill_between(grid, low, factor * curve.high, color=colour(number), alpha=0.2, linewidth=0)
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
@@ -91,12 +90,13 @@ def _finals(board: Board) -> Figure:
     """Draw the final test regret of every strategy and task with its bootstrap interval."""
     figure, shown = panels(len(board.columns), height=0.28 * len(board.labels) + 0.9)
     for axes, task in zip(shown, board.columns, strict=False):
+        factor = board.scales[task].factor
         for number, label in enumerate(board.labels):
             regret = board.summaries[task][label].test_regret
             axes.errorbar(
-                100 * regret.mean,
+                factor * regret.mean,
                 -number,
-                xerr=_distances(regret.mean, regret.low, regret.high),
+                xerr=_distances(factor * regret.mean, factor * regret.low, factor * regret.high),
                 color=colour(number),
                 marker=MARKERS[number % len(MARKERS)],
                 markersize=5,
@@ -106,13 +106,13 @@ def _finals(board: Board) -> Figure:
         axes.margins(y=0.15)
         axes.set_title(task, fontsize=10)
         axes.grid(visible=True, axis="x", linewidth=0.4, alpha=0.5)
-    figure.supxlabel("final test regret (percentage points)", fontsize=10)
+    figure.supxlabel(f"final test regret ({board.difference_unit})", fontsize=10)
     _legend(figure, board, lines=False)
     return figure
 
 
 def _distances(mean: float, low: float, high: float) -> NDArray[np.float64] | None:
-    return None if np.isnan(low) else 100 * np.array([[mean - low], [high - mean]])
+    return None if np.isnan(low) else np.array([[mean - low], [high - mean]])
 
 
 def _legend(figure: Figure, board: Board, *, lines: bool) -> None:

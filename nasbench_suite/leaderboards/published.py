@@ -13,7 +13,7 @@ Quantity = Literal["valid", "test"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One published number beside ours; accuracies in percent, differences in percentage points.
+    """One published number beside ours, on the scale of the column: accuracies in percent.
 
     Attributes
     ----------
@@ -120,7 +120,8 @@ def _compare(board: Board, published: Published, row: PublishedResult, quantity:
     if quantity == "test" and published.chosen_by == "test":
         ours = summary.best_test_seen
     mean, sd = (*getattr(row, quantity), float("nan"))[:2]
-    our_mean, our_sd = 100 * ours.mean, 100 * ours.sd
+    factor = board.scales[row.judged].factor
+    our_mean, our_sd = factor * ours.mean, factor * ours.sd
     tolerance = published.tolerance(row.judged)
     # A published number has two decimals: half of the last one is not a difference.
     mean_agrees = abs(our_mean - mean) <= tolerance + 0.005

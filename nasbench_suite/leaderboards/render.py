@@ -13,7 +13,7 @@ from nasbench_suite.drawing import svg
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.figures import board_figures, figure_names
 from nasbench_suite.leaderboards.published import compare, remarks
-from nasbench_suite.leaderboards.statistics import Estimate, Reached
+from nasbench_suite.leaderboards.statistics import Reached
 from nasbench_suite.leaderboards.supernet_page import (
     OPERATIONS_FIGURE,
     beside_labels,
@@ -105,12 +105,13 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(percent=percent, spread=spread, span=span, reached=reached, share=share)
+    environment.filters.update(reached=reached, share=share)
     template = (files(__package__) / "templates" / f"{page}.j2").read_text(encoding="utf-8")
     comparisons = compare(board)
     return environment.from_string(template).render(
         board=board,
         rules=board.rules,
+        scales=board.scales,
         ranks=board.ranks(),
         valid_ranks=board.ranks(by="valid_regret"),
         order=board.by_rank(),
@@ -143,21 +144,6 @@ def _budget(board: Board) -> str:
         amounts = [f"{board.rules.seconds[task]:,g} on {task}" for task in board.rules.tasks]
         return f"simulated seconds ({', '.join(amounts)})"
     return f"{board.rules.seconds:,g} simulated seconds"
-
-
-def percent(value: float) -> str:
-    """Write a fraction as percent (or a regret as percentage points) with two decimals; a dash for NaN."""
-    return "–" if math.isnan(value) else f"{100 * value:.2f}"
-
-
-def spread(estimate: Estimate) -> str:
-    """Write mean and standard deviation in percent."""
-    return f"{percent(estimate.mean)} ± {percent(estimate.sd)}"
-
-
-def span(estimate: Estimate) -> str:
-    """Write an interval in percent."""
-    return f"[{percent(estimate.low)}, {percent(estimate.high)}]"
 
 
 def share(value: float) -> str:

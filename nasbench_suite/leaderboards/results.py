@@ -76,6 +76,7 @@ def _head(board: Board) -> str:
         {
             "rules": board.rules.model_dump(),
             "references": {task: asdict(reference) for task, reference in board.references.items()},
+            "metrics": board.metrics,
             "units": board.units,
             "versions": board.versions,
             "skipped": board.skipped,
@@ -135,6 +136,8 @@ def _from_parts(head: dict[str, Any], numbers: dict[str, NDArray[Any]]) -> Board
     rules = Rules.model_validate(head["rules"])
     labels = [entry.name for entry in rules.strategies if entry.name not in head["skipped"]]
     columns = [column.name for column in rules.columns]
+    # Boards of before units were kept have fractions only, and call the names of metrics units.
+    metrics = head.get("metrics", head["units"])
     return Board(
         rules=rules,
         references={task: Reference(**values) for task, values in head["references"].items()},
@@ -144,7 +147,8 @@ def _from_parts(head: dict[str, Any], numbers: dict[str, NDArray[Any]]) -> Board
         },
         evaluations=numbers["evaluations"],
         seconds={task: numbers[f"seconds/{task.replace('/', ':')}"] for task in columns},
-        units=head["units"],
+        metrics=metrics,
+        units=head["units"] if "metrics" in head else dict.fromkeys(columns, "fraction"),
         versions=head["versions"],
         skipped=head["skipped"],
         not_held_out=head.get("not_held_out", []),

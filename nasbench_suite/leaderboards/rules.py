@@ -68,7 +68,7 @@ class Judging(Card):
 
 
 class PublishedResult(Card):
-    """A row of a published table, in its own percent: mean and standard deviation over runs.
+    """A row of a published table, accuracies in percent: mean and standard deviation over runs.
 
     Attributes
     ----------

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from nasbench_suite.drawing import COLOURS, draw_panels
 from nasbench_suite.leaderboards.board import Board
+from nasbench_suite.leaderboards.scale import Scale
+from nasbench_suite.leaderboards.statistics import Estimate
 from nasbench_suite.leaderboards.supernets import Supernets
 from nasbench_suite.tasks import load_benchmark
 
@@ -25,7 +27,7 @@ class SupernetRow:
     Attributes
     ----------
     test
-        Of the architectures that the runs ended with, mean ± standard deviation in percent.
+        Of the architectures that the runs ended with, mean ± standard deviation, as `Scale` writes them.
     beside
         The same mean of the strategies that look results up, after as many seconds, by label.
     seconds, kendall, spearman, megabytes
@@ -68,7 +70,7 @@ def _row(board: Board, column: str, label: str, found: Supernets) -> SupernetRow
         column=column,
         strategy=label,
         runs=summary.runs,
-        test=_spread(100 * summary.test.mean, 100 * summary.test.sd),
+        test=_spread(board.scales[column], summary.test),
         beside={other: _after(board, column, other, seconds) for other in beside_labels(board)},
         seconds=f"{seconds:,.0f}",
         kendall=_mean(found.kendall),
@@ -79,18 +81,17 @@ def _row(board: Board, column: str, label: str, found: Supernets) -> SupernetRow
 
 
 def _after(board: Board, column: str, label: str, seconds: float) -> str:
-    """Return the mean test result of a strategy's incumbents after so many seconds, in percent."""
+    """Return the mean test result of a strategy's incumbents after so many seconds."""
     grid, curve = board.seconds[column], board.summaries[column][label].seconds_curve
     if board.rules.clock != "total" or not len(grid) or not grid[0] <= seconds <= grid[-1]:
         return _DASH
     place = int(np.searchsorted(grid, seconds, side="right")) - 1
     best, sign = board.references[column].best_test, 1 if board.references[column].maximise else -1
-    value = 100 * (best - sign * float(curve.mean[place]))
-    return _DASH if np.isnan(value) else f"{value:.2f}"
+    return board.scales[column].text(best - sign * float(curve.mean[place]))
 
 
-def _spread(mean: float, sd: float) -> str:
-    return f"{mean:.2f}" if np.isnan(sd) else f"{mean:.2f} ± {sd:.2f}"
+def _spread(scale: Scale, found: Estimate) -> str:
+    return scale.text(found.mean) if np.isnan(found.sd) else scale.spread(found)
 
 
 def _mean(values: NDArray[np.float64]) -> str:

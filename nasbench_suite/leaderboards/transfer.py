@@ -18,6 +18,7 @@ from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.outcomes import open_table
 from nasbench_suite.leaderboards.picks import RECORDS, Picks, read_picks
+from nasbench_suite.leaderboards.scale import Scale, common_unit
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 
 _Values = NDArray[np.float64]
@@ -55,6 +56,8 @@ class Transfer:
         Its name.
     searched, judged
         Tasks of the rows and columns.
+    units
+        Of the test results of the judging tasks (`Metric.unit`).
     best
         The best test result of every judging table, `[judged]`.
     by_strategy
@@ -71,12 +74,18 @@ class Transfer:
     space: str
     searched: list[str]
     judged: list[str]
+    units: list[str]
     best: _Values
     by_strategy: dict[str, Judged]
     spearman: _Values
     kendall: _Values
     steering: _Values
     architectures: NDArray[np.int64]
+
+    @property
+    def scales(self) -> list[Scale]:
+        """How the results of each judging task are written."""
+        return [Scale.of(unit, best) for unit, best in zip(self.units, self.best.tolist(), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,16 @@ class Transfers:
     what: str
     spaces: list[Transfer]
     alone: dict[str, str]
+
+    @property
+    def result_unit(self) -> str:
+        """What results are in, as words that follow "in"."""
+        return common_unit(scale.unit for space in self.spaces for scale in space.scales)
+
+    @property
+    def difference_unit(self) -> str:
+        """What regrets are in, as words that follow "in"."""
+        return common_unit(scale.difference for space in self.spaces for scale in space.scales)
 
 
 def transfer_of_board(board: Board, folder: Path) -> Transfers:
@@ -171,17 +190,15 @@ def _transfer(
     by_strategy: Mapping[str, Mapping[str, Picks]],
 ) -> Transfer:
     ranks = np.array([[_ranks(open_table(row), open_table(column)) for column in judged] for row in searched])
-    best = [
-        np.nanmax(_oriented(open_table(task), "test")) * _sign(open_table(task), "test") for task in judged
-    ]
+    tables = [open_table(task) for task in judged]
     return Transfer(
         space=space,
         searched=searched,
         judged=judged,
-        best=np.array(best),
+        units=[table.metrics[table.test_metric].unit for table in tables],
+        best=np.array([np.nanmax(_oriented(t, "test")) * _sign(t, "test") for t in tables]),
         by_strategy={
-            label: _judge([picks[task] for task in searched], [open_table(task) for task in judged])
-            for label, picks in by_strategy.items()
+            label: _judge([picks[task] for task in searched], tables) for label, picks in by_strategy.items()
         },
         spearman=ranks[:, :, 0],
         kendall=ranks[:, :, 1],

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from nasbench_suite.drawing import draw_panels, svg
-from nasbench_suite.leaderboards.render import percent
+from nasbench_suite.leaderboards.scale import common_unit
 from nasbench_suite.leaderboards.transfer import Judged, Transfer, Transfers
 from nasbench_suite.storage import write_whole
 
@@ -68,7 +68,7 @@ def markdown_page(found: Transfers, figure: str) -> str:
     environment = Environment(  # noqa: S701  # Markdown is not HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    environment.filters.update(percent=percent, rank=_rank, short=short_names)
+    environment.filters.update(rank=_rank, short=short_names)
     template = (files(__package__) / "templates" / f"{PAGE}.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(found=found, figure=figure, least=_least)
 
@@ -113,7 +113,9 @@ def _heat_maps(found: Transfers) -> Figure:
     panels: list[_Panel] = []
     for transfer in found.spaces:
         label, judged = next(iter(transfer.by_strategy.items()))
-        panels.append((transfer, f"test regret (points)\n{label}", 100 * judged.regret, "Oranges", 0.4))
+        regret = judged.regret * [scale.factor for scale in transfer.scales]
+        unit = common_unit(scale.difference for scale in transfer.scales)
+        panels.append((transfer, f"test regret ({unit})\n{label}", regret, "Oranges", 0.4))
         panels.append(
             (transfer, "rank correlation\nof validation with test", transfer.steering, "Blues", 1.0)
         )

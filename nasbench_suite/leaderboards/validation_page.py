@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from nasbench_suite.drawing import draw_panels, svg
 from nasbench_suite.leaderboards.agreement import Correlation
-from nasbench_suite.leaderboards.render import percent
+from nasbench_suite.leaderboards.scale import percent
 from nasbench_suite.leaderboards.validation import ColumnValidation, Measured, Pick, Split, Validation
 from nasbench_suite.storage import write_whole
 

@@ -40,7 +40,8 @@ def board(valid=(0.9005, 0.0052), test=(0.9192, 0.0039), best_test_seen=(0.95, 0
         summaries={"a/b": {"random_search": summary}},
         evaluations=np.arange(1, 10),
         seconds={"a/b": np.zeros(0)},
-        units={"a/b": "test_accuracy"},
+        metrics={"a/b": "test_accuracy"},
+        units={"a/b": "fraction"},
         versions={},
     )
 
