@@ -25,6 +25,7 @@ from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.hardware.costed_benchmark import CostedBenchmark, with_costs
 from nasbench_suite.loop import play
 from nasbench_suite.runs import Runs
+from nasbench_suite.spaces import GanSpace
 from nasbench_suite.strategies.base import Strategy, resolve_hyperparameters
 from nasbench_suite.strategies.catalogue import (
     StrategyClass,
@@ -39,6 +40,7 @@ from nasbench_suite.strategies.reward import Reward
 from nasbench_suite.tasks import TRAINING, load_benchmark
 
 if TYPE_CHECKING:  # it loads torch
+    from nasbench_suite.training.gan.setting import GanSetting
     from nasbench_suite.training.setting import Setting as TrainingSetting
 
 BLOCK_RUNS = 250
@@ -206,7 +208,7 @@ class Search:
         goals = self.goals(benchmark)
         return build(benchmark.space, runs=runs, seed=seed, reward=self.formula, **goals, **self.settings)
 
-    def training(self, benchmark: Benchmark) -> "TrainingSetting":
+    def training(self, benchmark: Benchmark) -> "TrainingSetting | GanSetting":
         """Return how networks of the benchmark's task are trained.
 
         Raises
@@ -214,8 +216,11 @@ class Search:
         NasbenchSuiteError
             When nothing says how, or the device or the data are not there.
         """
-        from nasbench_suite.training.setting import setting_of  # loads torch
+        from nasbench_suite.training.gan.setting import gan_setting_of  # loads torch
+        from nasbench_suite.training.setting import setting_of
 
+        if isinstance(benchmark.space, GanSpace):
+            return gan_setting_of(benchmark.id, device=self.device)
         return setting_of(benchmark.id.removeprefix(TRAINING), device=self.device)
 
     def blocks(self) -> list["Block"]:
@@ -282,8 +287,7 @@ class Block:
         setting = self.search.training(benchmark)
         return {
             "device": self.search.device,
-            "data": setting.data.provenance,
-            "skeleton": asdict(setting.skeleton),
+            **setting.request(),
             "training_sha256": training_sha256(),
         }
 

@@ -86,7 +86,7 @@ def official_records() -> Callable[[str], dict[int, dict[str, float]]]:
 
 @pytest.fixture(scope="session")
 def make_table() -> Callable[..., Table]:
-    """A factory of tables on nats_topology: random numbers, three trainings, two fidelities, some NaN."""
+    """A factory of tables on a space: random numbers, three trainings, two fidelities, some NaN."""
 
     def make(
         *,
@@ -98,12 +98,13 @@ def make_table() -> Callable[..., Table]:
         direction: str = "max",
         unit: str = "fraction",
         task: str = "made/up",
+        space: str = "nats_topology",
         seed: int = 0,
     ) -> Table:
-        space = get_space("nats_topology")
+        found = get_space(space)
         rng = np.random.default_rng(seed)
-        codes = np.sort(rng.choice(space.n_codes, size=rows or space.n_codes, replace=False))
-        genes = space.decode(codes)
+        codes = np.sort(rng.choice(found.n_codes, size=rows or found.n_codes, replace=False))
+        genes = found.decode(codes)
         shape = (len(genes), repeats, max(1, len(epochs)))
         metrics = {
             "valid_accuracy": Metric("valid_accuracy", unit, direction, "valid", "made up"),
@@ -118,7 +119,7 @@ def make_table() -> Callable[..., Table]:
         return Table(
             description=TableDescription(
                 task=task,
-                space=space.name,
+                space=space,
                 valid="valid_accuracy",
                 test="test_accuracy",
                 rows="string",

@@ -1,8 +1,8 @@
 """What strategies that train a supernet are asked besides: how it ranks architectures, and what it drifts to.
 
-The accuracy of an architecture with the shared weights stands in for that of its own training. How well it
-does is what limits a search that chooses by it: the rank correlation, over architectures drawn at random,
-between the two.
+What an architecture is worth with the shared weights (its accuracy; of a generator its inception score)
+stands in for the result of its own training. How well it does is what limits a search that chooses by it: the
+rank correlation, over architectures drawn at random, between the two.
 """
 
 from dataclasses import dataclass, fields
@@ -34,12 +34,12 @@ class Supernets:
     seconds
         What the search billed in all, float64 `[runs]`.
     kendall, spearman
-        Rank correlation between accuracy in the supernet and validation result in the table, float64
-        `[runs]`; NaN where the supernet gives all the same.
+        Rank correlation between the worth with the shared weights and the validation result in the table,
+        float64 `[runs]`, positive where both like the same; NaN where all are worth the same.
     step_bytes
         Memory that a step of training holds, float64 `[runs]`.
     failed
-        Whether the run ended because a loss was no number, bool `[runs]`.
+        Whether the run ended before its epochs were done, for a loss that was no number, bool `[runs]`.
     """
 
     test: _Values
@@ -57,6 +57,8 @@ class Supernets:
             return None
         genes = runs.findings["supernet_genes"]
         column = by_valid.valid_column()
+        if by_valid.metrics[by_valid.valid_metric].direction == "min":
+            column = -column
         table = np.array([column[by_valid.rows(row)] for row in genes])
         kendall, spearman = _correlations(runs.findings["supernet_accuracy"], table)
         endings = runs.endings if runs.endings is not None else np.full(len(runs.length), b"")
@@ -67,7 +69,7 @@ class Supernets:
             kendall=kendall,
             spearman=spearman,
             step_bytes=runs.findings["step_bytes"].astype(np.float64),
-            failed=np.char.startswith(endings, b"the loss"),
+            failed=(endings != b"") & ~np.char.startswith(endings, b"all "),
         )
 
     @staticmethod

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.likeliest import MOST_TRIED, likeliest
-from nasbench_suite.strategies.supernet_search import SupernetError, SupernetSearch
+from nasbench_suite.strategies.one_shot import OneShotError
+from nasbench_suite.strategies.supernet_search import SupernetSearch
 
 
 class AlphaSearch(SupernetSearch):
@@ -62,7 +63,7 @@ class AlphaSearch(SupernetSearch):
 
         Raises
         ------
-        SupernetError
+        OneShotError
             When none of the likeliest architectures does.
         """
         if self.admits is not None:
@@ -70,7 +71,7 @@ class AlphaSearch(SupernetSearch):
                 self.masked_alpha().log_softmax(1).detach().cpu().double().numpy(), self.space, self.admits
             )
             if found is None:
-                raise SupernetError(
+                raise OneShotError(
                     f"none of the {MOST_TRIED:,} likeliest architectures keeps to the constraints"
                 )
             return found

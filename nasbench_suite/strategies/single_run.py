@@ -15,6 +15,7 @@ from nasbench_suite.spaces.base import Genes, SearchSpace
 from nasbench_suite.strategies.base import Proposals, Seed, Strategy, resolve_hyperparameters
 
 if TYPE_CHECKING:  # it loads torch
+    from nasbench_suite.training.gan.setting import GanSetting
     from nasbench_suite.training.setting import Setting as TrainingSetting
 
 
@@ -62,7 +63,7 @@ class SingleRunStrategy(ABC):
         space: SearchSpace,
         rng: np.random.Generator,
         hyperparameters: Mapping[str, Setting],
-        training: "TrainingSetting | None" = None,
+        training: "TrainingSetting | GanSetting | None" = None,
         admits: Admission | None = None,
     ):
         self.space = space
@@ -123,7 +124,7 @@ class SideBySide(Strategy):
         reward: str = "",
         objectives: Sequence[str] = (),
         constraints: Sequence[str] = (),
-        training: "TrainingSetting | None" = None,
+        training: "TrainingSetting | GanSetting | None" = None,
         admits: Admission | None = None,
         **hyperparameters: Setting,
     ):

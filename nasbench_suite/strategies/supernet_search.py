@@ -1,15 +1,12 @@
-"""What strategies have in common that train a supernet: epochs, batches, the bill, an end with a reason.
+"""What strategies have in common that train a supernet: batches, steps on the weights, what it ranks.
 
 Weights learn on the training inputs of the task, everything else on its validation inputs, as in the protocol
-of NAS-Bench-201. Every epoch the strategy bills its seconds (processor seconds on a CPU, where it computes on
-one thread) and proposes the architecture that it would end with now; the table's results are for the record.
+of NAS-Bench-201.
 """
 
 import math
-import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -18,32 +15,23 @@ import torch.nn.functional as F  # noqa: N812  # its usual name
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import Genes
-from nasbench_suite.strategies.single_run import SingleRunStrategy
+from nasbench_suite.strategies.one_shot import OneShotError, OneShotSearch
 from nasbench_suite.training.choices import Gates, sampled_gates
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.setting import Setting
 from nasbench_suite.training.step_memory import step_bytes
 from nasbench_suite.training.supernet import Supernet, SupernetOptions
-from nasbench_suite.training.threads import one_thread
 
-RANKED = 200
-"""Architectures whose accuracy in the trained supernet is kept, to be held against the table."""
 RANKED_INPUTS = 1000
 """Validation inputs that each of them is judged by."""
-_RANKED_SEED = 0
 _RANKED_AT_ONCE = 500
-_MOST_DRAWS = 200
-"""How often candidates are drawn before the search gives up to find some that keep to constraints."""
 
 Batch = tuple[Tensor, Tensor]
 
 
-class SupernetError(Exception):
-    """The loss became no number; ends the run, not the job."""
-
-
-class SupernetSearch(SingleRunStrategy):
+class SupernetSearch(OneShotSearch):
     """One search that trains one supernet.
 
     A subclass says what an epoch is (`search_epoch`) and which architecture it stands for (`derive`).
@@ -58,12 +46,8 @@ class SupernetSearch(SingleRunStrategy):
         Of gradient descent on the weights; `clip` is the largest norm of the gradient, 0 for no limit.
     supernet, optimizer
         The supernet, and what trains its weights.
-    epoch
-        Epochs done.
     """
 
-    trains = True
-    uses_results = False
     epochs: int
     batch: int
     learning_rate: float
@@ -74,19 +58,21 @@ class SupernetSearch(SingleRunStrategy):
     clip: float
 
     def setup(self) -> None:
-        """Build the supernet; its initial weights are the run's own."""
-        self.epoch = 0
-        self.seconds = 0.0
-        try:
-            with self.seeded():
-                self.supernet = self.build_supernet()
-                self.prepare()
-            self._row = self.derive()
-        except SupernetError as failure:
-            self.ending = str(failure)
-            self._row = self.space.sample(np.random.default_rng(0), 1)[0]
+        """Build the supernet; its initial weights are the run's own.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When the task has no networks that classify.
+        """
+        if not isinstance(self.training, Setting):
+            raise NasbenchSuiteError(
+                f"{self.name} trains networks that classify, and those of {self.space.name} do not; "
+                "take autogan."
+            )
         self._choice_weights: list[NDArray[np.float32]] = []
         self._step_bytes = 0
+        super().setup()
 
     @property
     def setting(self) -> Setting:
@@ -113,7 +99,8 @@ class SupernetSearch(SingleRunStrategy):
         return supernet.to(self.device)
 
     def prepare(self) -> None:
-        """Make the optimisers; override to add those of what is not a weight, and call this."""
+        """Build the supernet and its optimiser; override to add what is not a weight, and call this."""
+        self.supernet = self.build_supernet()
         self.optimizer = self.weight_optimizer(self.supernet)
 
     def weight_optimizer(self, supernet: Supernet) -> torch.optim.SGD:
@@ -127,14 +114,6 @@ class SupernetSearch(SingleRunStrategy):
         )
 
     @abstractmethod
-    def search_epoch(self) -> None:
-        """Train for one epoch; `self.epoch` is its number, from 0."""
-
-    @abstractmethod
-    def derive(self) -> Genes:
-        """Return the architecture that the search would end with now, uint8 `[n_genes]`."""
-
-    @abstractmethod
     def typical_gates(self) -> Gates:
         """Return gates as a step of training has them, by which its memory is measured."""
 
@@ -145,55 +124,6 @@ class SupernetSearch(SingleRunStrategy):
     def last_epoch(self) -> int:
         """Return the number of epochs after which the search has ended."""
         return self.epochs
-
-    def propose(self) -> Genes:
-        """Train for one epoch and return the architecture derived from it."""
-        if self.ending:
-            self.billed_seconds = 0.0
-            return self._row
-        started = self._clock()
-        with self._computing():
-            try:
-                self.search_epoch()
-                self._row = self.derive()
-            except SupernetError as failure:
-                self.ending = f"{failure} in epoch {self.epoch + 1}"
-        self.billed_seconds = self._clock() - started
-        self.epoch += 1
-        self._take_notes()
-        if not self.ending and self.epoch >= self.last_epoch():
-            self.ending = f"all {self.epoch} epochs are done"
-        return self._row
-
-    def observe(self, genes: Genes, score: float) -> None:
-        """Do nothing: the search has results of its own."""
-
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
-        if self.device.type == "cpu":
-            with one_thread():
-                yield
-        else:
-            with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-                yield
-
-    def _clock(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-            return time.perf_counter()
-        return time.process_time()
-
-    @contextmanager
-    def seeded(self) -> Iterator[None]:
-        """Let PyTorch's generator draw what follows from the run's own, and leave it as it was."""
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(int(self.rng.integers(2**62)))
-            yield
-
-    def uniform(self, *shape: int) -> Tensor:
-        """Return uniform numbers in [0, 1) from the run's generator, float32 on the device."""
-        return torch.from_numpy(self.rng.random(shape, dtype=np.float32)).to(self.device)
 
     def set_rate(self) -> None:
         """Set the learning rate of the weights for this epoch."""
@@ -245,28 +175,6 @@ class SupernetSearch(SingleRunStrategy):
         logits = (supernet or self.supernet)(inputs, sampled_gates(row))
         return float((logits.argmax(1) == labels).float().mean())
 
-    def admitted(self, draw: Callable[[int], Genes], number: int) -> Genes:
-        """Return `number` architectures that keep to the constraints, drawn until there are so many.
-
-        Fewer where they are rare.
-
-        Raises
-        ------
-        SupernetError
-            When there is none.
-        """
-        if self.admits is None:
-            return draw(number)
-        rows = self.space.sample(self.rng, 0)
-        for _ in range(_MOST_DRAWS):
-            drawn = draw(number)
-            rows = np.concatenate([rows, drawn[self.admits(drawn)]])
-            if len(rows) >= number:
-                break
-        if not len(rows):
-            raise SupernetError(f"none of {number * _MOST_DRAWS} architectures keeps to the constraints")
-        return rows[:number]
-
     def best_by_supernet(self, rows: Genes, batches: Iterator[Batch]) -> Genes:
         """Return the row that is best with the shared weights, each judged by one batch of its own."""
         scores = [self.inherited_accuracy(row, next(batches)) for row in rows]
@@ -294,21 +202,22 @@ class SupernetSearch(SingleRunStrategy):
 
         Raises
         ------
-        SupernetError
+        OneShotError
             Says what the loss became.
         """
         values = torch.stack(losses)
         wrong = values[~torch.isfinite(values)]
         if len(wrong):
-            raise SupernetError(f"the loss became {float(wrong[0])}")
+            raise OneShotError(f"the loss became {float(wrong[0])}")
 
-    def _take_notes(self) -> None:
+    def take_notes(self) -> None:
+        """Note the weights of operations, and once what a step holds."""
         weights = self.choice_weights()
         if weights is not None:
             self._choice_weights.append(weights.detach().cpu().numpy().astype(np.float32))
         if not self._step_bytes:
             batch = next(self.train_batches())
-            with self._computing():
+            with self.computing():
                 self._step_bytes = step_bytes(self.supernet, self.optimizer, batch, self.typical_gates())
 
     def findings(self) -> dict[str, NDArray[Any]]:
@@ -318,8 +227,8 @@ class SupernetSearch(SingleRunStrategy):
         `[RANKED]` are their accuracies with the shared weights; `choice_weights` `[epochs, n_genes,
         operations]`; `step_bytes`, see `step_memory`.
         """
-        genes = self.space.sample(np.random.default_rng(_RANKED_SEED), RANKED)
-        with self._computing():
+        genes = self.ranked_genes()
+        with self.computing():
             judged = self.inherited_accuracies(genes, self.judging_batches(RANKED_INPUTS, _RANKED_AT_ONCE))
         found: dict[str, NDArray[Any]] = {
             "supernet_genes": genes,

@@ -1,6 +1,7 @@
 """What it takes to train architectures of a task or a space, put together from names."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -37,6 +38,10 @@ class Setting:
     def counts(self, row: Genes) -> Counts:
         """Return the parameters and multiply-adds of one architecture's network."""
         return count(build_network(self.space, row, self.skeleton), self.data.shape)
+
+    def request(self) -> dict[str, Any]:
+        """Return what determines the result of a search that trains networks, as JSON values."""
+        return {"data": self.data.provenance, "skeleton": asdict(self.skeleton)}
 
     def file(self, row: Genes, seed: int) -> str:
         """Return the name of the file for the states of a training."""

@@ -1,5 +1,6 @@
 """The memory that a step of training holds: counted, so that it is the same number on every machine."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -27,10 +28,29 @@ def step_bytes(
     gates
         As the step has them.
     """
-    weights = list(supernet.parameters())
-    held = {_piece(weight) for weight in weights}
+    inputs, labels = batch
     state = [value for of_weight in optimizer.state.values() for value in of_weight.values()]
-    held |= {_piece(value) for value in state if isinstance(value, Tensor)}
+    return held_bytes(
+        lambda: F.cross_entropy(supernet(inputs, gates), labels),
+        list(supernet.parameters()),
+        [value for value in state if isinstance(value, Tensor)],
+    )
+
+
+def held_bytes(forward: Callable[[], Tensor], weights: Iterable[Tensor], state: Iterable[Tensor]) -> int:
+    """Return the bytes held after a forward pass: as `step_bytes`, of any loss.
+
+    Parameters
+    ----------
+    forward
+        Returns the loss.
+    weights
+        What it is differentiated by.
+    state
+        What is held besides, such as the optimiser's state.
+    """
+    weights = list(weights)
+    held = {_piece(tensor) for tensor in (*weights, *state)}
     gradients = sum(weight.numel() * weight.element_size() for weight in weights)
 
     def note(tensor: Tensor) -> Tensor:
@@ -40,10 +60,9 @@ def step_bytes(
     def unpack(tensor: Any) -> Any:
         return tensor
 
-    inputs, labels = batch
     kept = []  # or a later tensor could take the place of one that is gone
     with torch.autograd.graph.saved_tensors_hooks(note, unpack):
-        kept.append(F.cross_entropy(supernet(inputs, gates), labels))
+        kept.append(forward())
         return gradients + sum(size for _, size in held)
 
 

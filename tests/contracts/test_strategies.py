@@ -7,6 +7,7 @@ import random
 from concurrent.futures import ProcessPoolExecutor
 from importlib import import_module
 
+import gan_tasks
 import numpy as np
 import pytest
 import torch
@@ -16,12 +17,13 @@ from nasbench_suite import Budget, get_space, get_strategy, jobs, search
 from nasbench_suite.benchmark import Evaluations
 from nasbench_suite.cards import strategy_cards
 from nasbench_suite.loop import play
-from nasbench_suite.strategies import SideBySide, SingleRunStrategy, strategy_names, supernet_search
+from nasbench_suite.strategies import SideBySide, SingleRunStrategy, autogan, one_shot, strategy_names
 from nasbench_suite.strategies.catalogue import constructor
 from nasbench_suite.tabular import TabularBenchmark
 
 RUNS, STEPS = 5, 60
 TRAINING = [name for name, card in strategy_cards().items() if card.trains]
+TRAINING_GANS = ("autogan",)
 QUICK = {
     "epochs": 3,
     "batch": 32,
@@ -53,14 +55,18 @@ ASKED_ONE_BY_ONE = ("optuna_tpe", "nsga2_pymoo")
 SLOW_IN_WORKERS = ("darts", "drnas", "enas", "pc_darts", "scarlet")
 """Strategies whose supernets take 5 to 20 s in several processes; the others train theirs in the same way."""
 
+
+def tasks_of(name):
+    """Return the fixtures of the tasks that a strategy is played on."""
+    if name in TRAINING_GANS:
+        return ["generators"]
+    return ["made_up"] if name in TRAINING else ["cora", "made_up"]
+
+
 each_strategy = pytest.mark.parametrize("name", strategy_names())
 each_strategy_and_task = pytest.mark.parametrize(
     ("name", "task"),
-    [
-        (name, task)
-        for name in strategy_names()
-        for task in (["made_up"] if name in TRAINING else ["cora", "made_up"])
-    ],
+    [(name, task) for name in strategy_names() for task in tasks_of(name)],
     indirect=["task"],
 )
 
@@ -76,27 +82,52 @@ def learnable(make_table):
     return TabularBenchmark(make_table(epochs=(12,), task="nats_topology/mnist1d"))
 
 
+@pytest.fixture(scope="module")
+def generators(make_table):
+    """Random numbers for a task whose generators can be trained."""
+    return TabularBenchmark(make_table(task="gan/mnist1d", space="gan_two_cells", epochs=()))
+
+
 @pytest.fixture(autouse=True)
 def few_are_ranked(monkeypatch):
-    monkeypatch.setattr(supernet_search, "RANKED", FEW)
+    monkeypatch.setattr(one_shot, "RANKED", FEW)
+    monkeypatch.setattr(autogan, "RANKED_SIGNALS", 20)
 
 
 def space_of(name):
+    if name in TRAINING_GANS:
+        return get_space("gan_two_cells")
     return get_space("nats_topology" if name in TRAINING else "graph")
+
+
+def setting_for(name):
+    """Return how the networks are trained that a strategy trains."""
+    return gan_tasks.tiny_gan_setting() if name in TRAINING_GANS else tiny_setting()
 
 
 def for_training(name):
     """Return what a strategy that trains a supernet or a predictor is given besides."""
     if name not in TRAINING:
         return FEW_EPOCHS.get(name, {})
-    own = strategy_cards()[name].hyperparameters
-    return {"training": tiny_setting(), **{key: value for key, value in QUICK.items() if key in own}}
+    return {"training": setting_for(name), **quick(name)}
+
+
+def quick(name):
+    """Return settings with which a strategy that trains does what it does in little time."""
+    if name in TRAINING_GANS:
+        return gan_tasks.QUICK
+    return {key: value for key, value in QUICK.items() if key in strategy_cards()[name].hyperparameters}
+
+
+def few_in_workers():
+    rank_few()
+    gan_tasks.rank_few()
 
 
 @pytest.fixture(scope="module")
 def pool():
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=spawn, initializer=rank_few) as executor:
+    with ProcessPoolExecutor(2, mp_context=spawn, initializer=few_in_workers) as executor:
         yield executor
 
 
@@ -221,13 +252,15 @@ def test_a_minimised_metric_is_searched_like_its_negative(name, task):
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW_IN_WORKERS)) for name in strategy_names()],
 )
-def test_runs_do_not_depend_on_the_number_of_workers(name, data_folder, pool, learnable, monkeypatch):
+def test_runs_do_not_depend_on_the_number_of_workers(
+    name, data_folder, pool, learnable, generators, monkeypatch
+):
     monkeypatch.setattr(jobs, "BLOCK_RUNS", 3)
     asked = {"evaluations": 40, "runs": 8, "seed": 2, "settings": FEW_EPOCHS.get(name, {})}
     if name in TRAINING:  # a batch of half the training inputs, an epoch of two steps
-        quick = {key: value for key, value in QUICK.items() if key in strategy_cards()[name].hyperparameters}
-        asked |= {"evaluations": 1, "runs": 2, "settings": {**quick, "epochs": 1, "batch": 2000}}
-    task = learnable if name in TRAINING else "graph/cora"
+        shorter = {} if name in TRAINING_GANS else {"epochs": 1, "batch": 2000}
+        asked |= {"evaluations": 1, "runs": 2, "settings": {**quick(name), **shorter}}
+    task = {"generators": generators, "made_up": learnable}.get(tasks_of(name)[0], "graph/cora")
     here = search(name, task, **asked)
     there = search(name, task, **asked, executor=pool)
     assert here.sha256() == there.sha256()
@@ -275,7 +308,7 @@ def test_the_card_gives_source_and_meaning_and_values_in_range(name):
 @each_strategy
 def test_the_hyperparameters_of_the_card_are_set_and_can_be_replaced(name):
     card, space = strategy_cards()[name], space_of(name)
-    training = {"training": tiny_setting()} if name in TRAINING else {}
+    training = {"training": setting_for(name)} if name in TRAINING else {}
     strategy = constructor(get_strategy(name))(space, **training)
     assert not isinstance(strategy, SideBySide) or issubclass(get_strategy(name), SingleRunStrategy)
     for key, entry in card.hyperparameters.items():

@@ -94,6 +94,9 @@ class FoldedGenerator:
         Says how many channels there are.
     device, dtype
         Of the weights.
+    depth
+        Cells that are computed; all if None. What fewer make is shorter, and every number of it is
+        repeated so often that signals have their length.
 
     Attributes
     ----------
@@ -101,19 +104,29 @@ class FoldedGenerator:
         Where the weights lie in a row.
     """
 
-    def __init__(self, space: str, genes: Genes, recipe: GanRecipe, device: torch.device, dtype: torch.dtype):
+    def __init__(
+        self,
+        space: str,
+        genes: Genes,
+        recipe: GanRecipe,
+        device: torch.device,
+        dtype: torch.dtype,
+        depth: int | None = None,
+    ):
         self._space, self._genes, self._recipe = space, genes, recipe
-        self._device, self._dtype = device, dtype
+        self._device, self._dtype, self._depth = device, dtype, depth
         known = gan_space(space)
         self.channels = recipe.channels
         self.layout: Layout = generator_layout(known.n_cells, recipe)
-        self._cells = [_Cell(part, device, dtype) for part in known.cells(known.canonical(genes))]
+        cells = known.cells(known.canonical(genes))[:depth]
+        self._cells = [_Cell(part, device, dtype) for part in cells]
         always = torch.ones(len(genes), 1, 1, 1, dtype=torch.bool, device=device)
         self._always = always
 
     def part(self, models: slice) -> "FoldedGenerator":
         """Return the generators of some of the models."""
-        return FoldedGenerator(self._space, self._genes[models], self._recipe, self._device, self._dtype)
+        own = self._genes[models]
+        return FoldedGenerator(self._space, own, self._recipe, self._device, self._dtype, self._depth)
 
     def __call__(self, weights: Tensor, noise: Tensor) -> Tensor:
         """Return signals `[models, 1, 40 * n]` for weights `[models, size]` and noise `[n, latent]`."""
@@ -128,7 +141,11 @@ class FoldedGenerator:
             inner.append(handed_on)
         norm = own["last_norm.weight"], own["last_norm.bias"]
         x = normalised(x, *norm, self._always, self._always, batch).relu()
-        return conv(x, own["last.weight"], own["last.bias"], batch)
+        x = conv(x, own["last.weight"], own["last.bias"], batch)
+        if self._depth is None:
+            return x
+        places = x.view(len(weights), 1, -1, 1, batch)
+        return places.expand(-1, -1, -1, LENGTH // places.shape[2], -1).reshape(len(weights), 1, -1)
 
 
 class FoldedDiscriminator:

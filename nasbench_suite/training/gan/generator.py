@@ -3,7 +3,9 @@
 Gong et al.: "AutoGAN" (ICCV 2019), section 3.1 and figure 2, for signals. Ours: what a cell hands on to
 later ones is what its first convolution gives, after ReLU and normalisation where these come after it, and
 before skip-ins are added; it is enlarged to the nearest. A shortcut is enlarged linearly where the cell
-up-samples linearly, and to the nearest elsewhere. Instance normalisation has no weights.
+up-samples linearly, and to the nearest elsewhere. Instance normalisation has no weights. Where they come
+after the convolution, ReLU comes before the normalisation; in the authors' code after it. There a skip-in or
+shortcut of a cell that deconvolves is deconvolved too, with kernels of two (ours: four), and a tanh ends it.
 """
 
 import torch.nn.functional as F  # noqa: N812  # its usual name

@@ -7,7 +7,7 @@ import pytest
 
 from nasbench_suite import SingleRunStrategy, jobs
 from nasbench_suite.leaderboards import board as boards
-from nasbench_suite.leaderboards import outcomes, supernet_page
+from nasbench_suite.leaderboards import outcomes, supernet_page, supernets
 from nasbench_suite.leaderboards.render import markdown_page, write_pages
 from nasbench_suite.leaderboards.results import load_board, save_board
 from nasbench_suite.leaderboards.rules import Rules
@@ -102,6 +102,13 @@ def test_rank_correlations_are_those_of_all_pairs(played, runs, task):
     for run in range(6):
         table = task.valid_column()[task.rows(runs.findings["supernet_genes"][run])]
         assert found.kendall[run] == pytest.approx(tau_b(runs.findings["supernet_accuracy"][run], table))
+
+
+def test_of_a_minimised_metric_what_is_worth_more_goes_with_less(runs, task, make_table):
+    smaller = TabularBenchmark(make_table(direction="min"))
+    as_max, as_min = (supernets.Supernets.of(runs, one, one) for one in (task, smaller))
+    assert np.allclose(as_min.kendall, -as_max.kendall)
+    assert np.allclose(as_min.spearman, -as_max.spearman)
 
 
 def test_test_results_operations_and_seconds_are_those_of_the_records(played, runs, task):

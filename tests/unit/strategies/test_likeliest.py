@@ -2,6 +2,7 @@
 
 import itertools
 
+import gan_tasks
 import numpy as np
 import pytest
 from supernet_tasks import tiny_setting
@@ -58,9 +59,13 @@ def test_the_search_for_it_gives_up(monkeypatch):
 
 def played(name, admits, runs=2):
     own = strategy_cards()[name].hyperparameters
+    space, training = SPACE, tiny_setting()
     settings = {key: value for key, value in QUICK.items() if key in own}
+    if name == "autogan":
+        space, training = get_space("gan_two_cells"), gan_tasks.tiny_gan_setting()
+        settings = gan_tasks.QUICK
     strategy = constructor(get_strategy(name))(
-        SPACE, runs=runs, seed=1, training=tiny_setting(), admits=admits, **settings
+        space, runs=runs, seed=1, training=training, admits=admits, **settings
     )
     rows = []
     for _ in range(4):
@@ -81,7 +86,7 @@ def test_what_is_proposed_keeps_to_the_constraints(name):
     assert admits(kept).all()
 
 
-@pytest.mark.parametrize("name", ["darts", "rsps", "spos", "scarlet"])
+@pytest.mark.parametrize("name", ["darts", "rsps", "spos", "scarlet", "autogan"])
 def test_a_run_for_which_nothing_is_left_ends_with_the_reason(name):
     _, strategy = played(name, lambda rows: np.zeros(len(rows), bool), runs=1)
     assert "keeps to the constraints" in strategy.endings()[0]

@@ -1,0 +1,71 @@
+"""What it takes to train generators of a task, put together from its name."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from nasbench_suite.content import content_root
+from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.training.data import TrainingData
+from nasbench_suite.training.gan.build import PLAN, GanPlan, read_gan_plan
+from nasbench_suite.training.gan.classifier import SignalClassifier, gan_data, load_classifier
+from nasbench_suite.training.gan.recipe import GanRecipe, get_gan_recipe
+from nasbench_suite.training.machine import check_device
+
+
+@dataclass(frozen=True, eq=False)
+class GanSetting:
+    """A space of generators, the signals, how generators are trained, and what judges them."""
+
+    space: str
+    data: TrainingData
+    recipe: GanRecipe
+    classifier: SignalClassifier
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "GanSetting":
+        """Return it as it is: nothing in it ever changes."""
+        return self
+
+    def signals(self, split: Literal["train", "valid", "test"]) -> Tensor:
+        """Return the signals of a split, `[n, 1, 40]`."""
+        return self.data.batch(getattr(self.data, split))[0]
+
+    def request(self) -> dict[str, Any]:
+        """Return what determines the result of a search that trains generators, as JSON values."""
+        return {
+            "data": self.data.provenance,
+            "gan_recipe": asdict(self.recipe),
+            "classifier_accuracy": dict(self.classifier.accuracy),
+        }
+
+
+def gan_tasks() -> dict[str, GanPlan]:
+    """Return the plan of every task whose generators can be trained, by name.
+
+    Raises
+    ------
+    CardError
+        When a plan is wrong; names the key and the line.
+    """
+    plans = [read_gan_plan(path) for path in sorted((content_root() / "tabular").glob(f"*/{PLAN}"))]
+    return {plan.task: plan for plan in plans}
+
+
+def gan_setting_of(task: str, *, device: str = "cpu") -> GanSetting:
+    """Return how generators of a task are trained.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When nothing says how, or the device is not there.
+    """
+    check_device(device)
+    known = gan_tasks()
+    if task not in known:
+        raise NasbenchSuiteError(
+            f"{task} cannot be trained here: no {PLAN} says how; what can is {', '.join(known)}."
+        )
+    plan = known[task]
+    data, classifier = gan_data().to(device), load_classifier(device=device)
+    return GanSetting(plan.space, data, get_gan_recipe(plan.recipe), classifier)
