@@ -1,11 +1,12 @@
 """`nasbench-suite show`: one thing, whole."""
 
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from nasbench_suite.cards import Datasheet, StrategyCard, datasheets, strategy_cards
-from nasbench_suite.cli.output import Json, print_json, print_table
+from nasbench_suite.cli.output import Json, note, print_json, print_table
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
@@ -22,6 +23,9 @@ def show(
     figures: bool = typer.Option(
         False, "--figures", help="Of a task or benchmark: what its results tell of architectures and seeds."
     ),
+    picture: Path | None = typer.Option(
+        None, metavar="FOLDER", help="Of a task: draw its results into this folder."
+    ),
     as_json: bool = Json,
 ) -> None:
     """Show the card of a strategy or surrogate, a datasheet, a task's table, a space or a board's rules.
@@ -33,13 +37,27 @@ def show(
         nasbench-suite show graph/cora
 
         nasbench-suite show nats_topology-mnist1d --figures
+
+        nasbench-suite show gan/mnist1d --picture pictures
     """
+    if picture is not None:
+        _draw(name, picture)
+        return
     facts = _figures(name) if figures else _facts(name)
     if as_json:
         print_json(facts)
         return
     for title, value in facts.items():
         _print_fact(title, value)
+
+
+def _draw(name: str, folder: Path) -> None:
+    from nasbench_suite.cli.picture import draw  # loads matplotlib
+
+    if name not in task_names():
+        raise UnknownNameError("task called", name, task_names())
+    for path in draw(name, folder):
+        note(f"picture: {path}")
 
 
 def _facts(name: str) -> dict[str, Any]:
