@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from nasbench_suite.benchmark import Benchmark
 from nasbench_suite.cards import strategy_cards
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.jobs import Block, in_folder, made_with, play_blocks
+from nasbench_suite.leaderboards.differences import Difference, differences
+from nasbench_suite.leaderboards.finals import Finals
 from nasbench_suite.leaderboards.outcomes import (
     Judge,
     Outcomes,
@@ -21,6 +24,7 @@ from nasbench_suite.leaderboards.outcomes import (
     open_table,
     seconds_grid,
 )
+from nasbench_suite.leaderboards.over_tasks import OverTasks, over_tasks
 from nasbench_suite.leaderboards.picks import Picks
 from nasbench_suite.leaderboards.rules import Entry, Judging, Rules
 from nasbench_suite.leaderboards.scale import Scale, common_unit
@@ -36,6 +40,7 @@ from nasbench_suite.tabular.benchmark import TabularBenchmark
 
 _LONGEST_CLOCK_STEPS = 100
 _FEWEST_FOR_CORRELATION = 5
+_ROPE_OF_FRACTIONS, _ROPE_SHARE = 0.001, 0.01
 
 RegretName = Literal["test_regret", "valid_regret"]
 
@@ -66,6 +71,8 @@ class Board:
         What the runs ended with, by task and strategy label; empty in boards of before these were kept.
     supernets
         Of strategies that train one, by column and label.
+    finals
+        What every run ended with, by column and label; empty in boards of before these were kept.
     """
 
     rules: Rules
@@ -80,6 +87,7 @@ class Board:
     not_held_out: list[str] = field(default_factory=list)
     picks: dict[str, dict[str, Picks]] = field(default_factory=dict)
     supernets: dict[str, dict[str, Supernets]] = field(default_factory=dict)
+    finals: dict[str, dict[str, Finals]] = field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
@@ -109,6 +117,38 @@ class Board:
     def ranks(self, by: RegretName = "test_regret") -> dict[str, float]:
         """Return the mean rank over tasks of every strategy, by mean regret."""
         return dict(zip(self.labels, mean_ranks(self._regrets(by)).tolist(), strict=True))
+
+    @cached_property
+    def differences(self) -> dict[str, dict[str, Difference]]:
+        """Every strategy beside the best one of each column; nothing where no finals are kept."""
+        settings = {"resamples": self.rules.resamples, "seed": self.rules.seed}
+        return {
+            column: differences(of_column, confidence=self.rules.confidence, **settings)
+            for column, of_column in self.finals.items()
+        }
+
+    def anytime(self, column: str, label: str) -> float:
+        """Return the mean over runs of the mean test regret over the budget; NaN where none has one."""
+        values = self.finals[column][label].anytime
+        return float(np.mean(values[~np.isnan(values)])) if not np.isnan(values).all() else float("nan")
+
+    @cached_property
+    def over_tasks(self) -> OverTasks | None:
+        """What holds over all columns; None with fewer than three strategies or two columns."""
+        table = self._regrets("test_regret")
+        regrets = dict(zip(self.labels, table, strict=True))
+        alpha = 1 - self.rules.confidence
+        return over_tasks(regrets, self.ropes, alpha=alpha, seed=self.rules.seed)
+
+    @property
+    def ropes(self) -> NDArray[np.float64]:
+        """Differences on each column within which strategies are as good, `[columns]`; see `Rules.rope`."""
+        return np.array([self.rules.rope or self._usual_rope(column) for column in self.columns])
+
+    def _usual_rope(self, column: str) -> float:
+        if self.units[column] == "fraction":
+            return _ROPE_OF_FRACTIONS
+        return _ROPE_SHARE * abs(self.references[column].best_test) or 1.0
 
     def misled(self) -> list[str]:
         """Return the columns on which better validation goes with worse test over the strategies.
@@ -219,6 +259,7 @@ def run_board(
     answers = play_blocks([block for _, _, block in blocks], judge, executor=executor, progress=progress)
     outcomes: dict[tuple[str, str], list[Outcomes]] = {}
     supernets: dict[str, dict[str, list[Supernets]]] = {}
+    joined: dict[str, dict[str, Outcomes]] = {}
     picks: dict[str, dict[str, list[Picks]]] = {task: {} for task in rules.tasks}
     for (task, entry, _), (judged, picked) in zip(blocks, answers, strict=True):
         picks[task].setdefault(entry.name, []).append(picked)
@@ -226,13 +267,15 @@ def run_board(
             outcomes.setdefault((column, entry.name), []).append(of_block)
             if of_supernets is not None:
                 supernets.setdefault(column, {}).setdefault(entry.name, []).append(of_supernets)
+    for (column, label), parts in outcomes.items():
+        joined.setdefault(column, {})[label] = Outcomes.concatenate(parts)
     return Board(
         rules=rules,
         references=references,
         summaries={
             column: {
                 entry.name: summarise(
-                    Outcomes.concatenate(outcomes[column, entry.name]),
+                    joined[column][entry.name],
                     best_test=reference.best_test,
                     confidence=rules.confidence,
                     resamples=rules.resamples,
@@ -256,6 +299,10 @@ def run_board(
         supernets={
             column: {label: Supernets.concatenate(parts) for label, parts in of_column.items()}
             for column, of_column in supernets.items()
+        },
+        finals={
+            column: {entry.name: Finals.of(joined[column][entry.name], grid) for entry in entries}
+            for column in references
         },
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from nasbench_suite.drawing import MARKERS, colour, panels, svg
 from nasbench_suite.leaderboards.board import Board
-from nasbench_suite.leaderboards.statistics import Curve
+from nasbench_suite.leaderboards.statistics import Curve, Estimate
 
+CRITICAL_DIFFERENCES = "critical-differences.svg"
 _LOWEST_BAND = 0.5
 """Share of the mean below which a band on a logarithmic axis is cut off."""
 
@@ -20,6 +22,8 @@ _LOWEST_BAND = 0.5
 def figure_names(board: Board) -> list[str]:
     """Return the file names of a board's figures, in the order in which pages show them."""
     names = ["regret-by-evaluations.svg", "validation-regret-by-evaluations.svg", "final-regret.svg"]
+    if board.over_tasks is not None:
+        names.append(CRITICAL_DIFFERENCES)
     if not all(len(grid) for grid in board.seconds.values()):
         return names
     by_seconds = ["regret-by-seconds.svg"]
@@ -37,6 +41,8 @@ def _draw(board: Board, name: str) -> Figure:
         "validation-regret-by-evaluations.svg": ("valid_regret_curve", "evaluations", "validation regret"),
         "regret-by-seconds.svg": ("seconds_curve", _seconds_label(board), "test regret"),
     }
+    if name == CRITICAL_DIFFERENCES:
+        return _critical_differences(board)
     if name not in curves:
         return _finals(board)
     attribute, x_label, y_label = curves[name]
@@ -96,7 +102,7 @@ def _finals(board: Board) -> Figure:
             axes.errorbar(
                 factor * regret.mean,
                 -number,
-                xerr=_distances(factor * regret.mean, factor * regret.low, factor * regret.high),
+                xerr=_distances(factor, regret),
                 color=colour(number),
                 marker=MARKERS[number % len(MARKERS)],
                 markersize=5,
@@ -111,8 +117,32 @@ def _finals(board: Board) -> Figure:
     return figure
 
 
-def _distances(mean: float, low: float, high: float) -> NDArray[np.float64] | None:
-    return None if np.isnan(low) else np.array([[mean - low], [high - mean]])
+def _critical_differences(board: Board) -> Figure:
+    """Draw mean ranks on a line, and bars over strategies that are not told apart."""
+    import scikit_posthocs as posthocs  # loads for seconds
+
+    over = board.over_tasks
+    assert over is not None
+    figure = Figure(figsize=(8.0, 0.9 + 0.16 * len(over.ranks)), layout="constrained")
+    axes = figure.subplots()
+    posthocs.critical_difference_diagram(
+        pd.Series(over.ranks),
+        over.p,
+        alpha=1 - board.rules.confidence,
+        ax=axes,
+        label_fmt_left="{label} ({rank:.2f})",
+        label_fmt_right="({rank:.2f}) {label}",
+        label_props={"fontsize": 9},
+        color_palette={label: colour(number) for number, label in enumerate(board.labels)},
+    )
+    return figure
+
+
+def _distances(factor: float, regret: Estimate) -> NDArray[np.float64] | None:
+    """Return how far the ends of an interval are from the mean, `[2, 1]`; None where there is none."""
+    if np.isnan(regret.low):
+        return None
+    return factor * np.array([[regret.mean - regret.low], [regret.high - regret.mean]])
 
 
 def _legend(figure: Figure, board: Board, *, lines: bool) -> None:

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from nasbench_suite.cards import Datasheet, datasheets, described_tasks
 from nasbench_suite.drawing import svg
 from nasbench_suite.leaderboards.board import Board
+from nasbench_suite.leaderboards.checklist import checklist
 from nasbench_suite.leaderboards.figures import board_figures, figure_names
 from nasbench_suite.leaderboards.published import compare, remarks
 from nasbench_suite.leaderboards.statistics import Reached
@@ -30,6 +31,8 @@ _CAPTIONS = {
     "regret-by-seconds.svg": "Test regret of the incumbent over simulated seconds, mean over runs with the "
     "normal interval of the mean.",
     "final-regret.svg": "Test regret at the end of the budget, mean over runs with its bootstrap interval.",
+    "critical-differences.svg": "Mean ranks over tasks by test regret, 1 is best; a bar joins strategies "
+    "that Wilcoxon's test over tasks does not tell apart, after Holm's correction for all pairs.",
     OPERATIONS_FIGURE: "How many genes of the derived architecture have each operation after every epoch of "
     "the supernet, mean over runs.",
 }
@@ -105,7 +108,7 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(reached=reached, share=share)
+    environment.filters.update(reached=reached, share=share, probability=probability, number=_number)
     template = (files(__package__) / "templates" / f"{page}.j2").read_text(encoding="utf-8")
     comparisons = compare(board)
     return environment.from_string(template).render(
@@ -124,6 +127,9 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
         beside=beside_labels(board),
         pictures=pictures,
         sheets=_sheets(board),
+        differences=board.differences,
+        over=board.over_tasks,
+        checklist=checklist(board),
         name=name,
         budget=_budget(board),
     )
@@ -149,6 +155,16 @@ def _budget(board: Board) -> str:
 def share(value: float) -> str:
     """Write a share as whole percent, and as less than one where rounding would hide it."""
     return "<1 %" if 0 < value < 0.01 else f"{100 * value:.0f} %"
+
+
+def _number(value: float, form: str = ".3f") -> str:
+    """Write a number by a format; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{value:{form}}"
+
+
+def probability(p: float) -> str:
+    """Write a p-value or a probability with three decimals, and as less than the last where it is."""
+    return "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def reached(goal: Reached) -> str:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import h5py
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.board import Board
+from nasbench_suite.leaderboards.finals import Finals
 from nasbench_suite.leaderboards.outcomes import Reference
 from nasbench_suite.leaderboards.picks import Picks
 from nasbench_suite.leaderboards.rules import Rules, find_leaderboard
@@ -20,6 +21,7 @@ from nasbench_suite.sealed import Kind, open_sealed, write_sealed
 
 KIND = Kind("board", 2, "play the board again")
 RESULTS = "results.h5"
+Kept = TypeVar("Kept", Supernets, Finals)
 
 
 def save_board(board: Board, path: Path) -> None:
@@ -28,7 +30,7 @@ def save_board(board: Board, path: Path) -> None:
     def fill(file: h5py.File) -> None:
         file.attrs["head"] = _head(board)
         for name, values in _numbers(board).items():
-            packed = name.startswith(("picks/", "supernets/")) and values.ndim > 1 and values.size
+            packed = name.startswith(("picks/", "supernets/", "finals/")) and values.size > 1
             packing = {"compression": "gzip", "shuffle": True} if packed else {}
             file.create_dataset(name, data=values, **packing)
 
@@ -105,15 +107,18 @@ def _numbers(board: Board) -> dict[str, NDArray[Any]]:
                 elif isinstance(value, Curve):
                     numbers[f"curves/{key}/{field.name}"] = np.array([value.mean, value.low, value.high])
             numbers[f"scalars/{key}"] = np.array(scalars)
-    return numbers | _picks_as_arrays(board) | _supernets_as_arrays(board)
+    return (
+        numbers | _picks_as_arrays(board) | _by_strategy(board, "supernets") | _by_strategy(board, "finals")
+    )
 
 
-def _supernets_as_arrays(board: Board) -> dict[str, NDArray[Any]]:
+def _by_strategy(board: Board, kind: Literal["supernets", "finals"]) -> dict[str, NDArray[Any]]:
+    found: dict[str, dict[str, Supernets]] | dict[str, dict[str, Finals]] = getattr(board, kind)
     return {
-        f"supernets/{_key(column, board.labels.index(label))}/{field.name}": getattr(found, field.name)
-        for column, by_label in board.supernets.items()
-        for label, found in by_label.items()
-        for field in fields(Supernets)
+        f"{kind}/{_key(column, board.labels.index(label))}/{field.name}": getattr(one, field.name)
+        for column, by_label in found.items()
+        for label, one in by_label.items()
+        for field in fields(one)
     }
 
 
@@ -153,20 +158,23 @@ def _from_parts(head: dict[str, Any], numbers: dict[str, NDArray[Any]]) -> Board
         skipped=head["skipped"],
         not_held_out=head.get("not_held_out", []),
         picks=_picks(rules.tasks, labels, numbers),
-        supernets=_supernets(columns, labels, numbers),
+        supernets=_read_by_strategy(Supernets, "supernets", columns, labels, numbers),
+        finals=_read_by_strategy(Finals, "finals", columns, labels, numbers),
     )
 
 
-def _supernets(
-    columns: list[str], labels: list[str], numbers: dict[str, NDArray[Any]]
-) -> dict[str, dict[str, Supernets]]:
-    found: dict[str, dict[str, Supernets]] = {}
+def _read_by_strategy(
+    cls: type[Kept], kind: str, columns: list[str], labels: list[str], numbers: dict[str, NDArray[Any]]
+) -> dict[str, dict[str, Kept]]:
+    """Return what is kept by column and label; nothing where the file is of before that was kept."""
+    names = [field.name for field in fields(cls)]
+    found: dict[str, dict[str, Kept]] = {}
     for column in columns:
         for number, label in enumerate(labels):
-            place = f"supernets/{_key(column, number)}"
-            if f"{place}/test" in numbers:
-                parts = {field.name: numbers[f"{place}/{field.name}"] for field in fields(Supernets)}
-                found.setdefault(column, {})[label] = Supernets(**parts)
+            place = f"{kind}/{_key(column, number)}"
+            if f"{place}/{names[0]}" in numbers:
+                parts = {name: numbers[f"{place}/{name}"] for name in names}
+                found.setdefault(column, {})[label] = cls(**parts)
     return found
 
 

@@ -156,6 +156,9 @@ class Rules(Card):
         budget in seconds counts simulated ones alone.
     published
         The published comparison that the board reproduces.
+    rope
+        Differences of test results within which two strategies are as good, in the metric's own unit; a tenth
+        of a percentage point, of metrics that are no fractions a hundredth of the best result, if None.
     observations
         What people saw on the board once it was played, in sentences; they change nothing.
     """
@@ -177,6 +180,7 @@ class Rules(Card):
     read_off: ReadOff = "end"
     clock: Literal["simulated", "total"] = "simulated"
     published: Published | None = None
+    rope: Annotated[float, Field(gt=0)] | None = None
     observations: list[Text] = Field(default_factory=list)
 
     @model_validator(mode="after")
