@@ -1,18 +1,23 @@
 """Writes a board's pages: `board.md` with SVG figures beside it, and one self-contained `board.html`."""
 
 import base64
+import json
 import math
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
 from nasbench_suite.cards import Datasheet, datasheets, described_tasks
 from nasbench_suite.drawing import svg
 from nasbench_suite.leaderboards.board import Board
+from nasbench_suite.leaderboards.charts import CURVES, chart_data, curve_chart, final_chart, vega_script
 from nasbench_suite.leaderboards.checklist import checklist
-from nasbench_suite.leaderboards.figures import board_figures, figure_names
+from nasbench_suite.leaderboards.downloads import ranking_latex, ranking_markdown, results_csv
+from nasbench_suite.leaderboards.figures import CRITICAL_DIFFERENCES, board_figures, figure_names
+from nasbench_suite.leaderboards.found_cells import found_cells
+from nasbench_suite.leaderboards.picture import Picture
 from nasbench_suite.leaderboards.published import compare, remarks
 from nasbench_suite.leaderboards.statistics import Reached
 from nasbench_suite.leaderboards.supernet_page import (
@@ -36,15 +41,6 @@ _CAPTIONS = {
     OPERATIONS_FIGURE: "How many genes of the derived architecture have each operation after every epoch of "
     "the supernet, mean over runs.",
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as a page shows it."""
-
-    name: str
-    caption: str
-    data: str
 
 
 def write_pages(board: Board, folder: Path, name: str) -> list[Path]:
@@ -93,14 +89,45 @@ def markdown_page(board: Board, name: str) -> str:
 
 
 def _html_page(board: Board, name: str, figures: dict[str, bytes]) -> str:
+    """Return the text of `board.html`: charts in place of those figures that they show."""
     pictures = [
-        Picture(file, _caption(board, file), base64.b64encode(content).decode())
-        for file, content in figures.items()
+        Picture(file, _caption(board, file), base64.b64encode(figures[file]).decode())
+        for file in (CRITICAL_DIFFERENCES, OPERATIONS_FIGURE)
+        if file in figures
     ]
-    return _render("board.html", board, pictures, name)
+    data = chart_data(board)
+    shown = {kind for of_column in data["curves"].values() for kind in of_column}
+    downloads = {
+        f"{name}.csv": results_csv(board),
+        f"{name}.tex": ranking_latex(board),
+        f"{name}.md": ranking_markdown(board),
+    }
+    return _render(
+        "board.html",
+        board,
+        pictures,
+        name,
+        css=_template("page.css"),
+        script=_template("board.js"),
+        vega=vega_script(),
+        chart_data=_json(data),
+        chart_specs=_json({"curves": curve_chart(), "finals": final_chart()}),
+        kinds={kind: title for kind, title in CURVES.items() if kind in shown},
+        downloads={file: _json(text) for file, text in downloads.items()},
+        cells=found_cells(board),
+    )
 
 
-def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
+def _json(value: Any) -> str:
+    """Return JSON as it may stand in a script element."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _template(file: str) -> str:
+    return (files(__package__) / "templates" / file).read_text(encoding="utf-8")
+
+
+def _render(page: str, board: Board, pictures: list[Picture], name: str, **more: Any) -> str:
     environment = Environment(
         autoescape=page.endswith(".html"),  # Markdown is not HTML,
         undefined=StrictUndefined,
@@ -109,9 +136,8 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(reached=reached, share=share, probability=probability, number=_number)
-    template = (files(__package__) / "templates" / f"{page}.j2").read_text(encoding="utf-8")
     comparisons = compare(board)
-    return environment.from_string(template).render(
+    return environment.from_string(_template(f"{page}.j2")).render(
         board=board,
         rules=board.rules,
         scales=board.scales,
@@ -132,6 +158,7 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str) -> str:
         checklist=checklist(board),
         name=name,
         budget=_budget(board),
+        **more,
     )
 
 

@@ -17,12 +17,10 @@ NAME = "nas-bench-graph"
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian's package chromium)")
 
 CLICK = """
-<script>
 const header = [...document.querySelectorAll("#ranking thead th")].find(h => h.textContent.includes(%r));
 for (let i = 0; i < %d; i++) header.querySelector("button").click();
 const rows = [...document.querySelectorAll("#ranking tbody tr")];
 document.title = rows.map(row => row.cells[0].textContent).join(",");
-</script>
 """
 
 
@@ -39,6 +37,7 @@ def opened(page: Path, profile: Path) -> tuple[str, str]:
         [
             CHROMIUM,
             *"--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking".split(),
+            "--virtual-time-budget=10000",
             *"--disable-component-update --disable-sync --enable-logging=stderr --v=0 --dump-dom".split(),
             f"--user-data-dir={profile}",
             page.as_uri(),
@@ -50,11 +49,19 @@ def opened(page: Path, profile: Path) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
-def order(page: Path, tmp_path: Path, column: str, clicks: int) -> list[str]:
-    clicked = tmp_path / "clicked.html"
-    clicked.write_text(page.read_text().replace("</body>", CLICK % (column, clicks) + "</body>"))
-    document, _ = opened(clicked, tmp_path / "profile")
+def title_after(page: Path, tmp_path: Path, script: str) -> str:
+    """Return the title that a script leaves, once it is added to the page."""
+    changed = tmp_path / "changed.html"
+    body, _, rest = page.read_text().rpartition("</body>")  # Vega's script has the word, too
+    changed.write_text(f"{body}<script>{script}</script></body>{rest}")
+    document, log = opened(changed, tmp_path / "profile")
+    assert not [line for line in log.splitlines() if "CONSOLE" in line]
     (title,) = re.findall(r"<title>(.*?)</title>", document)
+    return title
+
+
+def order(page: Path, tmp_path: Path, column: str, clicks: int) -> list[str]:
+    title = title_after(page, tmp_path, CLICK % (column, clicks))
     return [label.rstrip("†") for label in title.split(",")]
 
 
@@ -65,7 +72,9 @@ def test_page_opens_without_console_messages(page, tmp_path):
 
 
 def test_page_asks_for_nothing_outside_itself(page):
-    assert not re.findall(r"""(?:src|href)=["'](?!data:)""", page.read_text())
+    markup = re.sub(r"<script.*?</script>", "", page.read_text(), flags=re.DOTALL)
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", markup)
+    assert "<script src" not in page.read_text()
 
 
 def test_table_sorts_by_a_column_both_ways(page, tmp_path):
@@ -80,3 +89,91 @@ def test_table_sorts_by_a_column_both_ways(page, tmp_path):
 def test_table_sorts_by_name(page, tmp_path):
     names = order(page, tmp_path, "strategy", 1)
     assert names == sorted(names)
+
+
+FILTER = """
+drawAll().then(async () => {
+  const lines = () => document.querySelectorAll("#curve-chart .mark-line path").length;
+  const rows = () => [...document.querySelectorAll("#ranking tbody tr")].filter(row => !row.hidden).length;
+  const before = [lines(), rows()];
+  filter.value = "LOCAL";
+  filter.dispatchEvent(new Event("input"));
+  await drawAll();
+  document.title = [...before, lines(), rows(), document.querySelector("#filtered").textContent].join(";");
+});
+"""
+
+
+def test_strategies_are_filtered_in_tables_and_charts(page, tmp_path):
+    board = load_board(leaderboard_folders()[NAME] / "results.h5")
+    n, left = len(board.labels), sum("local" in label for label in board.labels)
+    assert 0 < left < n
+    assert title_after(page, tmp_path, FILTER) == f"{n};{n};{left};{left};{left} of {n} strategies"
+
+
+CHOOSE = """
+drawAll().then(async () => {
+  choices.task.value = "graph/arxiv";
+  choices.kind.value = "valid_regret_curve";
+  choices.axes.value = "linear-linear";
+  await drawCurves();
+  const chart = document.querySelector("#curve-chart svg");
+  const ticks = [...chart.querySelectorAll(".role-axis-label text")].map(tick => tick.textContent);
+  const named = document.querySelector("#curve-chart [aria-label]");
+  document.title = [named.getAttribute("aria-label"), ticks.join(" ")].join(";");
+});
+"""
+
+
+def test_task_curve_and_axes_can_be_chosen(page, tmp_path):
+    label, _, ticks = title_after(page, tmp_path, CHOOSE).partition(";")
+    assert "validation regret by evaluations on graph/arxiv" in label
+    numbers = [float(tick.replace(",", "")) for tick in ticks.split() if tick[0].isdigit()]
+    assert {0, 100, 200, 300, 400, 500} <= set(numbers)  # a linear axis of 500 evaluations
+
+
+HOVER = """
+drawAll().then(async () => {
+  const svg = document.querySelector("#curve-chart svg");
+  const points = [...svg.querySelectorAll(".mark-symbol.role-mark path")];
+  const mark = points[Math.floor(points.length / 2)], place = mark.getBoundingClientRect();
+  const at = {bubbles: true, clientX: place.x + place.width / 2, clientY: place.y + place.height / 2};
+  for (const kind of ["pointerover", "pointermove", "mouseover", "mousemove"]) {
+    mark.dispatchEvent(new PointerEvent(kind, at));
+  }
+  await new Promise(done => setTimeout(done, 200));
+  const tip = document.querySelector("#vg-tooltip-element");
+  document.title = tip ? tip.textContent.replaceAll("\\n", " ") : "no tooltip";
+});
+"""
+
+
+def test_hovering_a_curve_shows_its_numbers(page, tmp_path):
+    text = title_after(page, tmp_path, HOVER)
+    for part in ("strategy", "at", "regret", "from", "to"):
+        assert part in text
+    board = load_board(leaderboard_folders()[NAME] / "results.h5")
+    assert any(label in text for label in board.labels)
+
+
+DOWNLOADS = """
+Promise.all([...document.querySelectorAll(".downloads a")].map(async link => {
+  const text = await (await fetch(link.href)).text();
+  return `${link.download}:${text.split("\\n").length}`;
+})).then(found => { document.title = found.join(";"); });
+"""
+
+
+def test_tables_can_be_taken_away(page, tmp_path):
+    board = load_board(leaderboard_folders()[NAME] / "results.h5")
+    n, tasks = len(board.labels), len(board.columns)
+    csv, latex, markdown = title_after(page, tmp_path, DOWNLOADS).split(";")
+    assert csv == f"{NAME}.csv:{1 + n * tasks + 1}"
+    assert latex.startswith(f"{NAME}.tex:")
+    assert markdown == f"{NAME}.md:{2 + n + 1}"
+
+
+def test_what_was_found_is_drawn(page):
+    text = page.read_text()
+    assert text.count('<div class="cells">') == 1
+    assert text.count(" runs.</figcaption>") == 9
