@@ -90,8 +90,8 @@ def _rounded(values: NDArray[np.float64]) -> list[float | None]:
 def curve_chart() -> dict[str, Any]:
     """Return the chart of regrets over the budget; the page puts in values, colours, titles and scales.
 
-    A row of values has `strategy`, `x`, `mean`, `low`, `high` and `from`, where the band begins. Hovering shows all strategies at the
-    nearest place; a click on the legend leaves one.
+    A row of values has `strategy`, `x`, `mean`, `low`, `high` and `from`, where the band begins. Hovering
+    shows all strategies at the nearest place; a click on the legend leaves one.
     """
     picked = alt.selection_point(name="picked", fields=["strategy"], bind="legend")
     near = alt.selection_point(

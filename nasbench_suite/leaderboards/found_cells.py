@@ -4,6 +4,7 @@ import base64
 
 from nasbench_suite.cards import described_tasks
 from nasbench_suite.drawing import svg
+from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.cell_drawing import draw_cell
 from nasbench_suite.leaderboards.outcomes import open_table
@@ -15,7 +16,8 @@ from nasbench_suite.spaces import SearchSpace, get_space
 def found_cells(board: Board) -> list[Picture]:
     """Return, for each task whose architectures are cells, the one that most runs ended with.
 
-    The captions say which, and in how many of all runs. Nothing where a board is of before picks were kept.
+    The captions say which, and in how many of all runs. Nothing where a board is of before picks were kept,
+    or where the table of a user's own task, which alone knows its space, is not here.
     """
     found: list[Picture] = []
     for task, of_task in board.picks.items():
@@ -25,7 +27,7 @@ def found_cells(board: Board) -> list[Picture]:
         place = int(picks.runs.argmax())
         row = picks.genes[[place]]
         space = _space_of(task)
-        if not space.has_cells:
+        if space is None or not space.has_cells:
             continue
         share = f"{picks.runs[place]:,} of {picks.runs.sum():,} runs"
         for number, graph in enumerate(space.graphs(row)):
@@ -36,10 +38,13 @@ def found_cells(board: Board) -> list[Picture]:
     return found
 
 
-def _space_of(task: str) -> SearchSpace:
+def _space_of(task: str) -> SearchSpace | None:
     """Return the space of a task by its datasheet, which needs no table; of a user's own, by its table."""
     sheet = described_tasks().get(task)
     if sheet is None:
-        return open_table(task).space
+        try:
+            return open_table(task).space
+        except NasbenchSuiteError:
+            return None
     (space,) = (entry.space for name, entry in sheet.tasks.items() if sheet.task(name) == task)
     return get_space(space)
