@@ -26,6 +26,7 @@ from nasbench_suite.cli import (
     scaling,
     search,
     show,
+    site,
     study,
     train,
     transfer,
@@ -50,6 +51,7 @@ app.add_typer(device.app, name="device")
 app.command("measure")(measure.measure)
 app.command("search")(search.search)
 app.add_typer(leaderboard.app, name="leaderboard")
+app.command("site")(site.site)
 app.command("reproduce")(reproduce.reproduce)
 app.command("import")(import_.import_)
 app.command("download")(download.download)

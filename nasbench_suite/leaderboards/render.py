@@ -56,7 +56,7 @@ def write_pages(board: Board, folder: Path, name: str) -> list[Path]:
     for file, content in figures.items():
         write_whole(folder / "figures" / file, content)
         written.append(folder / "figures" / file)
-    pages = {"board.md": markdown_page(board, name), "board.html": _html_page(board, name, figures)}
+    pages = {"board.md": markdown_page(board, name), "board.html": html_page(board, name, figures)}
     for page, text in pages.items():
         write_whole(folder / page, text.encode())
         written.append(folder / page)
@@ -88,8 +88,17 @@ def markdown_page(board: Board, name: str) -> str:
     return _render("board.md", board, pictures, name)
 
 
-def _html_page(board: Board, name: str, figures: dict[str, bytes]) -> str:
-    """Return the text of `board.html`: charts in place of those figures that they show."""
+def html_page(board: Board, name: str, figures: dict[str, bytes] | None = None) -> str:
+    """Return the text of `board.html`: charts in place of those figures that they show.
+
+    Parameters
+    ----------
+    name
+        The leaderboard's folder name.
+    figures
+        Those of `page_figures`, where they are there already.
+    """
+    figures = page_figures(board) if figures is None else figures
     pictures = [
         Picture(file, _caption(board, file), base64.b64encode(figures[file]).decode())
         for file in (CRITICAL_DIFFERENCES, OPERATIONS_FIGURE)

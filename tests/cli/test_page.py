@@ -10,6 +10,7 @@ import pytest
 from nasbench_suite.leaderboards.render import write_pages
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders
+from nasbench_suite.leaderboards.site import write_site
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NAME = "nas-bench-graph"
@@ -177,3 +178,14 @@ def test_what_was_found_is_drawn(page):
     text = page.read_text()
     assert text.count('<div class="cells">') == 1
     assert text.count(" runs.</figcaption>") == 9
+
+
+def test_the_index_filters_boards(tmp_path):
+    folders = [leaderboard_folders()[NAME].parent / name for name in ("hardware-help", "scaling")]
+    index, *_ = write_site(tmp_path / "site", folders)
+    script = """
+    filter.value = "latency"; filter.dispatchEvent(new Event("input"));
+    document.title = boards.filter(board => !board.hidden).length
+      + ";" + document.querySelector("#filtered").textContent;
+    """
+    assert title_after(index, tmp_path, script) == "1;1 of 2"
