@@ -28,6 +28,7 @@ from nasbench_suite.cli import (
     show,
     site,
     study,
+    submit,
     train,
     transfer,
     validate,
@@ -51,6 +52,7 @@ app.add_typer(device.app, name="device")
 app.command("measure")(measure.measure)
 app.command("search")(search.search)
 app.add_typer(leaderboard.app, name="leaderboard")
+app.command("submit")(submit.submit)
 app.command("site")(site.site)
 app.command("reproduce")(reproduce.reproduce)
 app.command("import")(import_.import_)

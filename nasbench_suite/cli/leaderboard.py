@@ -90,6 +90,52 @@ def render(
 
 
 @app.command()
+def add(
+    folder: str = typer.Argument(metavar="DIR", help="Folder of a board that was played, or its name."),
+    submission: Path = typer.Argument(metavar="FILE", help="What `nasbench-suite submit` packed."),
+    out: Path = typer.Option(..., help="Folder for the board with the new strategy; may be DIR."),
+    replays: int = typer.Option(1, min=0, help="Blocks of runs on each task to be played again."),
+    run_code: bool = typer.Option(
+        False, "--run-code", help="The submission's own file may be run for that; read it first."
+    ),
+    as_json: bool = Json,
+    quiet: bool = Quiet,
+) -> None:
+    """Check somebody's runs and take them onto a board.
+
+    Every proposal of every run is looked up in the tables again, budgets and clocks are counted again, and
+    some blocks are played again: they must give the same bytes. Anything that does not hold is refused in a
+    sentence, and nothing is written.
+
+    Example:
+
+        nasbench-suite leaderboard add nas-bench-graph climber.zip --out results/with-climber
+    """
+    from nasbench_suite.leaderboards.added_rules import added_rules
+    from nasbench_suite.leaderboards.admission import admit
+    from nasbench_suite.leaderboards.render import write_pages
+    from nasbench_suite.leaderboards.results import RESULTS, load_board, save_board
+    from nasbench_suite.leaderboards.submission import read_submission
+    from nasbench_suite.storage import write_whole
+
+    home = find_leaderboard(folder)
+    board, read = load_board(home / RESULTS), read_submission(submission)
+    with interruptible("nothing was written."), progress(f"checking {read.label}", quiet) as advance:
+        found = admit(board, home, read, replays=replays, run_code=run_code, progress=advance)
+    if read.code is not None:
+        write_whole(out / read.file, read.code)
+    text = (home / "rules.toml").read_text(encoding="utf-8")
+    write_whole(out / "rules.toml", added_rules(text, read).encode())
+    save_board(found.board, out / RESULTS)
+    pages = write_pages(found.board, out, out.name)
+    _print_board(found.board, as_json)
+    for remark in found.remarks:
+        note(remark)
+    note(f"{read.label}: {found.scored} blocks looked up again, {found.replayed} played again; all hold.")
+    note(f"page: {next(page for page in pages if page.suffix == '.html')}")
+
+
+@app.command()
 def costs(
     folder: str = typer.Argument(metavar="DIR", help="Folder with costs.toml, or the name of such a board."),
     out: Path | None = typer.Option(None, help="Folder for the page; DIR without it."),

@@ -245,9 +245,7 @@ def run_board(
     entries, skipped = _playable(rules, folder)
     grid = evaluation_grid(rules.evaluations or _most_evaluations(rules, tasks))
     seconds = {task: _seconds_grid(rules, benchmark) for task, benchmark in tasks.items()}
-    judge = _JudgeByTask(
-        rules.columns, {task: _judge(rules, task, grid, seconds[task]) for task in rules.tasks}
-    )
+    judge = board_judge(rules, grid, seconds)
     references = {c.name: Reference.of(open_table(c.valid), open_table(c.test)) for c in rules.columns}
     judging = {c.name: open_table(c.test) for c in rules.columns}
     blocks: list[tuple[str, Entry, Block]] = []
@@ -312,6 +310,15 @@ def _is_one_result(column: Judging) -> bool:
     return by_valid is by_test and by_valid.valid_metric == by_test.test_metric
 
 
+def board_judge(
+    rules: Rules, evaluations: NDArray[np.int64], seconds: dict[str, NDArray[np.float64]]
+) -> "JudgeByTask":
+    """Return what judges records by the rules, on grids of evaluations and, by task, of seconds."""
+    return JudgeByTask(
+        rules.columns, {task: _judge(rules, task, evaluations, seconds[task]) for task in rules.tasks}
+    )
+
+
 def _judge(rules: Rules, task: str, evaluations: NDArray[np.int64], seconds: NDArray[np.float64]) -> Judge:
     return Judge(
         evaluations,
@@ -323,7 +330,7 @@ def _judge(rules: Rules, task: str, evaluations: NDArray[np.int64], seconds: NDA
 
 
 @dataclass(frozen=True)
-class _JudgeByTask:
+class JudgeByTask:
     """Judges the record of a task for every column that it is searched for, and says what its runs picked."""
 
     columns: list[Judging]
@@ -332,6 +339,7 @@ class _JudgeByTask:
     def __call__(
         self, runs: Runs, benchmark: Benchmark
     ) -> tuple[dict[str, tuple[Outcomes, Supernets | None]], Picks]:
+        """Return the outcomes of a record by column, and what its runs ended with."""
         judge, judged = self.judges[benchmark.id], {}
         for column in self.columns:
             if column.search == benchmark.id:
