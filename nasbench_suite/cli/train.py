@@ -9,8 +9,11 @@ import typer
 
 from nasbench_suite.cli.output import Json, Quiet, interruptible, print_json, print_table, progress
 from nasbench_suite.spaces import Genes, get_space
+from nasbench_suite.storage import write_whole
 
 if TYPE_CHECKING:  # torch loads when something is trained, not for --help
+    from torch import nn
+
     from nasbench_suite.training.curves import LearningCurves
     from nasbench_suite.training.setting import Setting
 
@@ -35,6 +38,12 @@ def train(
     checkpoint: Path | None = typer.Option(
         None, metavar="DIR", help="Keep states here, and go on from them.", show_default=False
     ),
+    onnx: Path | None = typer.Option(
+        None, metavar="DIR", help="Write every trained network here as an ONNX file.", show_default=False
+    ),
+    tensorboard: Path | None = typer.Option(
+        None, metavar="DIR", help="Write the curves here for TensorBoard.", show_default=False
+    ),
     quiet: bool = Quiet,
     as_json: bool = Json,
 ) -> None:
@@ -52,7 +61,10 @@ def train(
         nasbench-suite train macro 02012100 11111111 --data digits --recipe nasbench-macro --epochs 5 --curves
 
         nasbench-suite train nats_topology/cifar10-valid 11472 --device cuda --checkpoint states
+
+        nasbench-suite train nats_topology/mnist1d 1462 --onnx networks --tensorboard logs
     """
+    from nasbench_suite.training.event_log import write_events
     from nasbench_suite.training.setting import setting_of
     from nasbench_suite.training.trainer import Trainer
 
@@ -67,8 +79,14 @@ def train(
                 checkpoint=checkpoint / setting.file(row, seed) if checkpoint else None,
                 progress=lambda done, _, before=before: advance(before + done, len(genes) * every),  # type: ignore[misc]
             )
-            found = trainer.train(setting.network(row, seed), setting.data, setting.recipe, seed=seed)
+            network = setting.network(row, seed)
+            found = trainer.train(network, setting.data, setting.recipe, seed=seed)
             results.append(_facts(text, found, setting, row))
+            stem = Path(setting.file(row, seed)).stem
+            if onnx is not None:
+                write_whole(onnx / f"{stem}.onnx", _as_onnx(network, setting))
+            if tensorboard is not None:
+                write_events(found, 0, tensorboard / stem)
     _print(results, setting, curves, as_json)
 
 
@@ -78,6 +96,14 @@ def _parse(name: str, architectures: list[str]) -> Genes:
 
     space = get_space(space_of(name))
     return space.canonical(np.stack([space.parse(text) for text in architectures]))
+
+
+def _as_onnx(network: "nn.Module", setting: "Setting") -> bytes:
+    """Return a trained network as an ONNX file for one input at a time."""
+    from nasbench_suite.hardware.onnx_session import checked_onnx
+
+    inputs = setting.data.batch(setting.data.test[:1])[0].cpu()
+    return checked_onnx(network.eval().cpu(), inputs)
 
 
 def _facts(text: str, curves: "LearningCurves", setting: "Setting", row: Genes) -> dict[str, Any]:

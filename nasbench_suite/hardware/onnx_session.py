@@ -59,7 +59,7 @@ def onnx_pass(network: nn.Module, inputs: Tensor, device: str, threads: int) -> 
         )
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = runtime.InferenceSession(_exported(network, inputs), options, providers=[_PROVIDERS[device]])
+    session = runtime.InferenceSession(onnx_bytes(network, inputs), options, providers=[_PROVIDERS[device]])
     if (
         session.get_providers()[0] != _PROVIDERS[device]
     ):  # it falls back to the CPU when CUDA cannot be loaded
@@ -121,13 +121,44 @@ def _package() -> Any:
         import onnxscript  # noqa: F401  # of the exporter
     except ModuleNotFoundError as problem:
         raise NasbenchSuiteError(
-            f"engine onnxruntime needs the package {problem.name}; run: pip install 'nasbench-suite[onnx]'."
+            f"ONNX needs the package {problem.name}; run: pip install 'nasbench-suite[onnx]'."
         ) from problem
     return onnxruntime
 
 
-def _exported(network: nn.Module, inputs: Tensor) -> bytes:
-    """Return the network as the bytes of an ONNX file, for inputs of this shape."""
+def checked_onnx(network: nn.Module, inputs: Tensor) -> bytes:
+    """Return a network as the bytes of an ONNX file, once ONNX Runtime gives PyTorch's outputs.
+
+    Parameters
+    ----------
+    network
+        In evaluation, float32, on the CPU.
+    inputs
+        Of the shape that the file will take, float32 `[batch, ...]`.
+
+    Raises
+    ------
+    OnnxMismatchError
+        When the outputs differ from PyTorch's.
+    NasbenchSuiteError
+        When a package is missing, or the network cannot be exported.
+    """
+    runtime, content = _package(), onnx_bytes(network, inputs)
+    session = runtime.InferenceSession(content, providers=[_PROVIDERS["cpu"]])
+    with torch.no_grad():
+        expected = network(inputs).numpy()
+    check_agreement(session.run(None, {session.get_inputs()[0].name: inputs.numpy()})[0], expected)
+    return content
+
+
+def onnx_bytes(network: nn.Module, inputs: Tensor) -> bytes:
+    """Return a network as the bytes of an ONNX file, for inputs of this shape.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When PyTorch's exporter cannot.
+    """
     try:
         with _quiet(), torch.inference_mode(mode=False), torch.no_grad():
             program = torch.onnx.export(

@@ -240,6 +240,22 @@ def test_train_prints_what_architectures_reach(cli):
     assert len([line for line in table.splitlines() if line[:2] in ("1 ", "2 ")]) == 4
 
 
+def test_train_leaves_networks_and_logs(cli, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    networks, logs = tmp_path / "networks", tmp_path / "logs"
+    cli(*("train", TASK, "11472", "--epochs", "1", "--quiet", "--onnx", networks, "--tensorboard", logs))
+    (network,) = networks.iterdir()
+    (log,) = logs.iterdir()
+    assert network.stem == log.name
+    assert [path.name.startswith("events.out.tfevents") for path in log.iterdir()] == [True]
+    session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
+    (inputs,) = session.get_inputs()
+    assert inputs.shape == [1, 1, 40]
+    (logits,) = session.run(None, {inputs.name: np.zeros((1, 1, 40), dtype=np.float32)})
+    assert logits.shape == (1, 10)
+    assert np.isfinite(logits).all()
+
+
 def test_train_goes_on_from_its_states_and_gives_the_same_numbers(cli, tmp_path, monkeypatch):
     asked = (
         "train",

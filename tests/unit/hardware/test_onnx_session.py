@@ -47,7 +47,7 @@ def test_threads_are_those_asked_for(monkeypatch):
 
 def test_another_network_is_not_timed(monkeypatch):
     monkeypatch.setattr(
-        "nasbench_suite.hardware.onnx_session._exported",
+        "nasbench_suite.hardware.onnx_session.onnx_bytes",
         lambda network, inputs: exported(nn.Linear(4, 2), inputs),
     )
     with (
