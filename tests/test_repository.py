@@ -155,11 +155,14 @@ def test_readme_own_strategy_is_the_example_file():
 
 
 def test_links_in_documents_lead_somewhere():
-    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("leaderboards/**/*.md")]:
+    """Pages of cards are made when the site is; whether links to these hold is for its own test."""
+    made = {ROOT / "docs" / page for page in ("strategies/index.md", "benchmarks/index.md", "limits.md")}
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("leaderboards/**/*.md")]:
         text = document.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if "://" not in target:
-                assert (document.parent / target).exists(), f"{document.name}: {target}"
+                path = (document.parent / target).resolve()
+                assert path.exists() or path in made, f"{document.name}: {target}"
 
 
 def test_architecture_names_every_module_of_the_package():
