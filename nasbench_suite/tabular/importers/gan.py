@@ -1,8 +1,8 @@
 """Tables of generators, made of the trainings that a build left in `tabular/NAME/gan.h5`.
 
 One row per architecture, one entry of the repeat axis per seed, one entry of the epoch axis per checkpoint,
-named by the steps of the generator. What was not trained with a seed is NaN there; so is a training that is
-worth nothing from the checkpoint on at which it failed.
+named by the steps of the generator. What was not trained with a seed is NaN there; a training that failed
+has the scores of a generator that makes nothing but zeros.
 """
 
 from pathlib import Path

@@ -14,7 +14,7 @@ _SHARED = ("steps", "failures")
 
 @dataclass(frozen=True, eq=False)
 class GanCurves:
-    """Scores of many generators along their training; NaN from the checkpoint on at which one failed.
+    """Scores of many generators along their training; those of silence from where one failed.
 
     Attributes
     ----------
@@ -26,7 +26,8 @@ class GanCurves:
     inception
         Inception score, float64 `[models, checkpoints]`; more is better, 1 to 10.
     generator_loss, critic_loss
-        Hinge losses, means since the last checkpoint, float32 `[models, checkpoints]`.
+        Hinge losses, means since the last checkpoint, float32 `[models, checkpoints]`; NaN from the
+        checkpoint on at which one failed.
     train_seconds
         Each model's share of the training, judgement apart, float64 `[models]`: processor seconds on the
         CPU, the device's time on CUDA.

@@ -61,6 +61,18 @@ class Judge:
         self._real = [fit_gaussian(self._features(signals)) for signals in (valid, test)]
         self._noise = judged_noise(recipe).to(valid)
 
+    @torch.no_grad()
+    def silence(self) -> dict[str, float]:
+        """Return the scores of a generator that makes nothing but zeros, by name: the worst that one gets.
+
+        All of it lies in one point, so its distance is `|m1 - m2|^2 + tr(S2)` and its inception score 1.
+        """
+        zeros = self._noise.new_zeros(1, 1, LENGTH)
+        mean = self._features(zeros).double()
+        point = Gaussian(mean, mean.new_zeros(1, mean.shape[1], mean.shape[1]))
+        valid, test = (float(frechet_distance(point, real)) for real in self._real)
+        return {"frechet_valid": valid, "frechet_test": test, "inception": 1.0}
+
     def _features(self, signals: Tensor) -> Tensor:
         return torch.cat([self._classifier(part)[0] for part in torch.split(signals, 1000)])
 

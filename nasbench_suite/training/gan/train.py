@@ -41,9 +41,9 @@ def train_gans(
     """Train a generator of every architecture, with a discriminator of its own each.
 
     A result does not depend on what else is trained, but for rounding. A training whose weights or
-    losses are no numbers is given up with the reason, and so is one whose generator makes a single
-    signal in the end; a collapsed generator has an inception score of 1, and the distance that its
-    signal has.
+    losses are no numbers is given up with the reason, and from there on has the scores of a generator
+    that makes nothing but zeros. One whose generator makes a single signal in the end has a reason, too;
+    its inception score is 1, and its distance that which its signal has.
 
     Parameters
     ----------
@@ -112,6 +112,7 @@ class _Run:
         self.failures = [""] * self.models
         self.seconds = 0.0
         self.judgement: Judgement | None = None
+        self.worst = judge.silence()
 
     def train(self) -> GanCurves:
         recipe, device = self.recipe, self.adversaries.weights.device
@@ -150,7 +151,7 @@ class _Run:
         self._give_up(~judged.frechet_valid.isfinite(), f"scores were no numbers at step {step}")
         trained = torch.tensor([not failure for failure in self.failures])
         for name, values in self.scores.items():
-            values[:, place] = torch.where(trained, getattr(judged, name), torch.nan).numpy()
+            values[:, place] = torch.where(trained, getattr(judged, name), self.worst[name]).numpy()
         self.scores["inception"][(judged.collapsed & trained).numpy(), place] = 1.0
         self.losses[:, :, place] = torch.where(trained, losses.float(), torch.nan).numpy()
 
