@@ -76,7 +76,10 @@ class CategoricalSpace(ChoiceSpace, NumberedSpace):
         if len(genes) == 1:
             return np.array([self.encode_one(genes)])
         self._range.check(genes)
-        codes: Codes = (genes.astype(self._float_weights.dtype) @ self._float_weights).astype(np.int64)
+        # BLAS's kernels may raise the flag of invalid numbers for lanes that no result comes from.
+        with np.errstate(invalid="ignore"):
+            product = genes.astype(self._float_weights.dtype) @ self._float_weights
+        codes: Codes = product.astype(np.int64)
         return codes
 
     def encode_one(self, genes: Genes) -> int:

@@ -105,7 +105,9 @@ class NasBench101Space(NumberedSpace):
 
     def _fold(self, genes: Genes) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the numbers of matrix and operations of rows in range, int32 `[n]` each."""
-        folded = (genes.astype(np.float64) @ self._weights).astype(np.int32)
+        with np.errstate(invalid="ignore"):  # see CategoricalSpace.encode
+            product = genes.astype(np.float64) @ self._weights
+        folded = product.astype(np.int32)
         return folded >> 8, folded & 255
 
     def encode_one(self, genes: Genes) -> int:
