@@ -1,14 +1,12 @@
 """Charts that a page draws in the browser: Vega-Lite specifications and the numbers that go into them.
 
-The page carries Vega's JavaScript itself (from the package vl-convert), so that it needs no network.
+The page carries Vega's JavaScript itself (`vega.py`), so that it needs no network.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import numpy as np
-import vl_convert
 from numpy.typing import NDArray
 
 from nasbench_suite.drawing import colour
@@ -25,13 +23,6 @@ CURVES = {
 _DIGITS = 4
 _BAND = 0.18
 _HEIGHT = 340
-
-
-@lru_cache
-def vega_script() -> str:
-    """Return the JavaScript of Vega, Vega-Lite and Vega-Embed; it defines `vegaEmbed`."""
-    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # the stub wants a snippet
-    return script
 
 
 def chart_data(board: Board) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from nasbench_suite.cards import Datasheet, datasheets, described_tasks
 from nasbench_suite.drawing import svg
 from nasbench_suite.leaderboards.board import Board
-from nasbench_suite.leaderboards.charts import CURVES, chart_data, curve_chart, final_chart, vega_script
+from nasbench_suite.leaderboards.charts import CURVES, chart_data, curve_chart, final_chart
 from nasbench_suite.leaderboards.checklist import checklist
 from nasbench_suite.leaderboards.downloads import ranking_latex, ranking_markdown, results_csv
 from nasbench_suite.leaderboards.figures import CRITICAL_DIFFERENCES, board_figures, figure_names
@@ -26,6 +26,7 @@ from nasbench_suite.leaderboards.supernet_page import (
     operations_figure,
     supernet_rows,
 )
+from nasbench_suite.leaderboards.vega import vega_script
 from nasbench_suite.storage import write_whole
 
 _CAPTIONS = {

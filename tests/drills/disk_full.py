@@ -2,7 +2,7 @@
 
     python tests/drills/disk_full.py
 
-A file system of a few megabytes in memory stands for the disk; mounting it takes the rights of an administrator.
+A file system of a few megabytes in memory stands for the disk; mounting it takes an administrator's rights.
 """
 
 import os
@@ -19,9 +19,7 @@ SIZES_MB = {"leaderboard": 1, "build": 1, "import": 2}
 def run(folder, command, data):
     """Give the command; return its exit code and what it said."""
     environment = {**os.environ, "NASBENCH_SUITE_DATA": str(data), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*COMMAND, *command], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([*COMMAND, *command], cwd=folder, env=environment, capture_output=True, text=True)
     return done.returncode, done.stderr
 
 

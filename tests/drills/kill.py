@@ -2,8 +2,8 @@
 
     python tests/drills/kill.py leaderboard|build|import [--kills 100]
 
-The command is given anew after every kill, in the same folder, until it ends; then its results must be those of
-a run that nobody killed. Finished blocks may never become fewer.
+The command is given anew after every kill, in the same folder, until it ends; then its results must be those
+of a run that nobody killed. Finished blocks may never become fewer.
 """
 
 import argparse

@@ -18,7 +18,8 @@ def described():
     """Return machine, versions and date."""
     return {
         "date": datetime.now(tz=UTC).strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB, {platform.system()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB",
+        "system": platform.system(),
         "python": platform.python_version(),
         "numpy": metadata.version("numpy"),
         "h5py": metadata.version("h5py"),

@@ -1,6 +1,6 @@
 """A table of ten million rows: written, opened, asked and searched, with the memory that each takes.
 
-    python tests/drills/rows.py [--rows 10000000]
+python tests/drills/rows.py [--rows 10000000]
 """
 
 import argparse

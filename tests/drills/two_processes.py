@@ -1,6 +1,6 @@
-"""Two processes on one data folder: both import the same table, and ask a shipped one for the first time, at once.
+"""Two processes on one data folder: both import a table, and ask a shipped one for the first time, at once.
 
-    python tests/drills/two_processes.py [--times 20]
+python tests/drills/two_processes.py [--times 20]
 """
 
 import argparse

@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 
 from nasbench_suite import get_space
+from nasbench_suite.leaderboards import vega
 from nasbench_suite.leaderboards.cell_drawing import draw_cell
-from nasbench_suite.leaderboards.charts import CURVES, chart_data, curve_chart, final_chart, vega_script
+from nasbench_suite.leaderboards.charts import CURVES, chart_data, curve_chart, final_chart
 from nasbench_suite.leaderboards.downloads import ranking_latex, ranking_markdown, results_csv
 from nasbench_suite.leaderboards.found_cells import found_cells
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders
+from nasbench_suite.leaderboards.vega import vega_script
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,25 @@ def test_vegas_script_can_stand_in_a_page():
     script = vega_script()
     assert "</script" not in script
     assert "vegaEmbed" in script
+
+
+def test_vegas_script_is_bundled_once(tmp_path, monkeypatch):
+    bundled, path = [], tmp_path / "cache" / "vega.js"
+    monkeypatch.setattr(vega, "_kept", lambda: path)
+    monkeypatch.setattr(vega, "_bundled", lambda: bundled.append(1) or "let é = 1;")
+
+    def asked():
+        vega_script.cache_clear()
+        return vega_script()
+
+    assert asked() == asked() == "let é = 1;"
+    assert len(bundled) == 1
+    path.write_bytes(path.read_bytes().replace(b"1;", b"2;"))  # damaged: made again
+    assert asked() == "let é = 1;"
+    assert len(bundled) == 2
+    monkeypatch.setattr(vega, "_kept", lambda: path / "no folder" / "x.js")
+    assert asked() == "let é = 1;"  # where nothing can be kept
+    vega_script.cache_clear()
 
 
 def test_the_csv_has_every_result(board):
