@@ -168,3 +168,17 @@ def _refusal(task):
     with pytest.raises(NasbenchSuiteError) as refused:
         load_benchmark(task)
     return str(refused.value)
+
+
+def test_cells_with_the_usual_setting_are_the_trainings_of_the_topology_table(data_folder):
+    """With the recipe's own learning rate, batch and weight decay, and its first seed, numbers are the same."""
+    joint, topology = load_benchmark("joint/mnist1d"), load_benchmark("nats_topology/mnist1d")
+    genes = joint.table.genes
+    info = joint.query(genes, info=["learning_rate", "batch", "weight_decay"]).info
+    usual = (info["learning_rate"] == 0.05) & (info["batch"] == 100) & (info["weight_decay"] == 5e-4)
+    assert usual.sum() == 180
+    cells = np.stack([topology.space.parse(text.split(" ")[-1]) for text in joint.space.format(genes[usual])])
+    rows = topology.space.canonical(cells)
+    for epochs in (1, 6, 12):
+        ours = joint.query(genes[usual], epochs=epochs, repeat=0).valid
+        assert np.array_equal(ours, topology.query(rows, epochs=epochs, repeat=0).valid)
