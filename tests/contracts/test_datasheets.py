@@ -171,7 +171,7 @@ def _refusal(task):
 
 
 def test_cells_with_the_usual_setting_are_the_trainings_of_the_topology_table(data_folder):
-    """With the recipe's own learning rate, batch and weight decay, and its first seed, numbers are the same."""
+    """With the learning rate, batch, weight decay and seed of the recipe, numbers are the same."""
     joint, topology = load_benchmark("joint/mnist1d"), load_benchmark("nats_topology/mnist1d")
     genes = joint.table.genes
     info = joint.query(genes, info=["learning_rate", "batch", "weight_decay"]).info
