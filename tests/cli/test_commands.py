@@ -329,7 +329,7 @@ def test_wrong_rules_name_key_and_line(cli, board, wrong, says):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent the POSIX way")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interrupted_board_continues_to_the_same_result(cli, board, tmp_path, how):
     rules = RULES.replace("runs = 20", "runs = 2000").replace("evaluations = 30", "evaluations = 400")
     (board / "rules.toml").write_text(rules)

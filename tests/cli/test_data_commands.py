@@ -313,13 +313,10 @@ def test_a_search_where_nothing_is_held_out_says_so(tmp_path, monkeypatch):
 def test_a_table_is_drawn_and_generators_with_their_signals(cli, tmp_path):
     cli("show", "graph/cora", "--picture", tmp_path / "cora")
     assert [path.name for path in (tmp_path / "cora").iterdir()] == ["results.svg"]
-    first, again = tmp_path / "gan", tmp_path / "again"
-    for folder in (first, again):
-        cli("show", "gan/mnist1d", "--picture", folder)
-    assert sorted(path.name for path in first.iterdir()) == ["results.svg", "samples.svg"]
-    for path in first.iterdir():
-        assert path.read_bytes() == (again / path.name).read_bytes()
-    drawn = (first / "samples.svg").read_bytes()
+    folder = tmp_path / "gan"
+    cli("show", "gan/mnist1d", "--picture", folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["results.svg", "samples.svg"]
+    drawn = (folder / "samples.svg").read_bytes()
     assert b"real signals" in drawn
     assert drawn == (content_root() / "tabular" / "gan-mnist1d" / "samples.svg").read_bytes()
     assert "no task called 'regularized_evolution'" in cli(

@@ -72,6 +72,7 @@ def test_a_surrogate_is_fitted_asked_searched_and_fitted_again(cli, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_surrogate_in_the_data_folder_has_a_name_and_is_listed(cli):
     cli(*FIT, "--name", "of-a-test")
     assert "of-a-test" in cli("list", "surrogates")

@@ -95,6 +95,7 @@ def test_a_strategy_gets_onto_a_board(cli, board, submission, tmp_path):
     assert again.summaries["graph/cora"]["Sampler"].test == kept.summaries["graph/cora"]["Sampler"].test
 
 
+@pytest.mark.slow
 def test_what_does_not_hold_is_refused_and_nothing_written(cli, board, submission, tmp_path):
     (board / "rules.toml").write_text(RULES.replace("evaluations = 25", "evaluations = 20"))
     cli("leaderboard", "run", board, "--jobs", "1", "--quiet")

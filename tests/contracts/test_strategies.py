@@ -52,7 +52,7 @@ FEW_EPOCHS = {
 ASKED_ONE_BY_ONE = ("optuna_tpe", "nsga2_pymoo")
 """Strategies that take milliseconds for every proposal of every run."""
 
-SLOW_IN_WORKERS = ("darts", "drnas", "enas", "pc_darts", "scarlet")
+SLOW_IN_WORKERS = ("autogan", "darts", "drnas", "enas", "gdas", "pc_darts", "scarlet")
 """Strategies whose supernets take 5 to 20 s in several processes; the others train theirs in the same way."""
 
 

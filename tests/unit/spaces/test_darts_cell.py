@@ -165,7 +165,7 @@ def test_size_is_the_product_of_published_choices(space):
     assert space.size < 2**64
 
 
-@pytest.mark.parametrize("n_operations", [1, 2])
+@pytest.mark.parametrize("n_operations", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_representatives_and_the_count_agree_with_brute_force(space, n_operations):
     rows = all_rows_with(space, n_operations)
     assert len(rows) == 180 * n_operations**8

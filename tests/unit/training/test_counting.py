@@ -190,7 +190,8 @@ def test_official_nats_records(shared_data, space, dataset):
         assert counts.bias_additions == classes
 
 
-@pytest.mark.parametrize("style", ["official", pytest.param("light", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["official", "light"])
 def test_the_whole_size_space_is_summed_from_neighbours(style):
     space, skeleton = get_space("nats_size"), Skeleton(width=8, depth=1, classes=100, style=style)
     genes = space.decode(np.arange(space.n_codes))
