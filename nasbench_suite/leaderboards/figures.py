@@ -1,5 +1,6 @@
 """The figures of a board, drawn with matplotlib as SVG; the same board gives the same bytes."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -125,7 +126,7 @@ def _critical_differences(board: Board) -> Figure:
     assert over is not None
     figure = Figure(figsize=(8.0, 0.9 + 0.16 * len(over.ranks)), layout="constrained")
     axes = figure.subplots()
-    posthocs.critical_difference_diagram(
+    drawn = posthocs.critical_difference_diagram(
         pd.Series(over.ranks),
         over.p,
         alpha=1 - board.rules.confidence,
@@ -135,6 +136,9 @@ def _critical_differences(board: Board) -> Figure:
         label_props={"fontsize": 9},
         color_palette={label: colour(number) for number, label in enumerate(board.labels)},
     )
+    for bar in itertools.chain.from_iterable(drawn["crossbars"]):
+        ends, height = np.asarray(bar.get_xdata()), np.asarray(bar.get_ydata())
+        bar.set_data([ends.min(), ends.max()], height[:2])  # its points come in the order of a set
     return figure
 
 
