@@ -13,10 +13,10 @@ docs: $(VENV)/.dev  ## the documentation and all boards as a site, in site/
 help:            ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime  ## play two leaderboards (results/) and train what one of them picked
+demo: $(VENV)/.runtime  ## play two leaderboards (results/), train what one of them picked, and time it
 	$(BIN)/nasbench-suite leaderboard run leaderboards/nas-bench-graph --out results/nas-bench-graph
-	$(BIN)/nasbench-suite leaderboard run leaderboards/mnist1d --out results/mnist1d
-	$(BIN)/nasbench-suite validate results/mnist1d --top 1 --seeds 2
+	$(BIN)/nasbench-suite leaderboard run leaderboards/eleven-tables --out results/eleven-tables
+	$(BIN)/nasbench-suite validate results/eleven-tables --best 5 --top 1 --seeds 2 --latency
 
 test: $(VENV)/.dev  ## the test suite, on two processes
 	$(BIN)/python -m pytest -n 2 -q

@@ -99,6 +99,8 @@ class StrategyCard(Card):
         if empty. A search or a leaderboard may ask for another.
     trains
         Whether the strategy trains networks itself, so that it needs a task whose networks can be trained.
+    spaces
+        Names of the only spaces that it can search; all if empty.
     tuned_on
         Tasks on which a hyperparameter was chosen by trial; boards mark the strategy there.
     """
@@ -112,6 +114,7 @@ class StrategyCard(Card):
     hyperparameters: dict[str, Hyperparameter] = {}
     reward: str = ""
     trains: bool = False
+    spaces: list[Text] = []
     tuned_on: list[Text] = []
     deviations: list[Text]
 

@@ -6,6 +6,7 @@ wrong and what to do. The command line prints it and exits with code 2.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class NasbenchSuiteError(Exception):
@@ -34,6 +35,16 @@ class UnknownNameError(NasbenchSuiteError):
             else f"known: {shorten(', '.join(map(_shown, known)), 600) or 'none'}."
         )
         super().__init__(f"there is no {kind} {name!r}; {hint}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how it comes back from a worker process: with its message, which needs no argument twice."""
+        return _with_message, (type(self), *self.args)
+
+
+def _with_message(kind: type[UnknownNameError], message: str) -> UnknownNameError:
+    error = kind.__new__(kind, message)
+    error.args = (message,)
+    return error
 
 
 class ArchitectureError(NasbenchSuiteError, ValueError):

@@ -169,6 +169,12 @@ class Search:
         """Report a mistake before any work starts; does not import a strategy that has a card."""
         benchmark = self.load()
         self.hyperparameters  # noqa: B018  # resolving them is the check
+        card = self.source.card
+        if card is not None and card.spaces and benchmark.space.name not in card.spaces:
+            raise NasbenchSuiteError(
+                f"{card.name} searches {' and '.join(card.spaces)} alone, and {benchmark.id} is of the space "
+                f"{benchmark.space.name}; give another task or strategy."
+            )
         if self.source.card is None or self.trains or self.objectives or self.constraints:
             self.build(benchmark, runs=1, seed=np.random.SeedSequence(0))
         for text in self.constraints:

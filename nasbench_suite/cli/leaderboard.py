@@ -300,11 +300,13 @@ def retrain(
 
 
 def _print_board(board: "Board", as_json: bool) -> None:
+    from nasbench_suite.leaderboards.short_names import short_names
+
     if as_json:
         print_json(board.as_data())
         return
     ranks, valid_ranks = board.ranks(), board.ranks(by="valid_regret")
-    headings = ["strategy", "rank", "rank (valid)", *(task.rpartition("/")[2] for task in board.columns)]
+    headings = ["strategy", "rank", "rank (valid)", *short_names(board.columns)]
     rows = [
         [
             label,

@@ -85,7 +85,7 @@ def _tasks(places: list[str]) -> list[str]:
 
 
 def _print(found: "Transfers") -> None:
-    from nasbench_suite.leaderboards.transfer_page import short_names
+    from nasbench_suite.leaderboards.short_names import short_names
 
     for space in found.spaces:
         for label, judged in space.by_strategy.items():

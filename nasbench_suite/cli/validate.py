@@ -8,13 +8,19 @@ import typer
 from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table, progress
 
 if TYPE_CHECKING:  # torch, SciPy and matplotlib load when something is trained, not for --help
-    from nasbench_suite.leaderboards.validation import Validation
+    from nasbench_suite.leaderboards.validation import ColumnValidation, Validation
 
 
 def validate(
     folder: str = typer.Argument(metavar="DIR", help="Folder of a board that was played, or its name."),
     top: int = typer.Option(3, min=1, help="Picks of each strategy on each task."),
     seeds: int = typer.Option(3, min=1, help="Trainings of each pick; seeds are new, from 1001 on."),
+    best: int = typer.Option(0, min=0, help="Only picks of so many strategies, best rank first; 0 for all."),
+    latency: bool = typer.Option(
+        False,
+        "--latency",
+        help="Also time the networks here: sums of operators, and whole.",
+    ),
     recipe: str = typer.Option("", help="Training recipe; the table's own without it."),
     data: str = typer.Option("", help="Data set; the table's own without it."),
     device: str = typer.Option("cpu", help="Where to train: cpu or cuda."),
@@ -31,6 +37,8 @@ def validate(
     --------
         nasbench-suite validate results/my-board --top 3 --seeds 3
 
+        nasbench-suite validate results/my-board --best 5 --top 1 --latency
+
         nasbench-suite validate nats-topology --recipe nasbench201-12 --data cifar10_jpeg-valid --device cuda
     """
     from nasbench_suite.leaderboards.results import RESULTS, find_board, load_board
@@ -40,7 +48,7 @@ def validate(
 
     home = find_board(folder)
     board = load_board(home / RESULTS)
-    choice = Choice(top=top, seeds=seeds, recipe=recipe, data=data, device=device)
+    choice = Choice(top=top, seeds=seeds, recipe=recipe, data=data, device=device, best=best, latency=latency)
     kept = f"finished trainings are in {home / TRAININGS}; give the same command to continue."
     with interruptible(kept), progress(f"training for {board.rules.title}", quiet) as advance:
         found = validate(board, home, choice, advance)
@@ -49,8 +57,8 @@ def validate(
         print_json(as_data(found))
     else:
         _print(found)
-    for column, reason in found.skipped.items():
-        note(f"not validated: {column}, because {reason}")
+    for reason, columns in found.skipped_by_reason.items():
+        note(f"not validated: {', '.join(columns)}: {reason}")
     note(f"page: {written[-1]}")
 
 
@@ -74,6 +82,9 @@ def _print(found: "Validation") -> None:
     headings = ["column", "picks", "Kendall", "Spearman", "mean gap", "standard error"]
     print_table(headings, rows, title="test accuracy: trained from scratch less table, in points")
     for column in found.columns:
+        if column.latencies is not None:
+            _print_latencies(column)
+    for column in found.columns:
         print(f"{column.column}: {column.agreement['test'].verdict}.")
         for sentence in (*column.differences, *column.missing):
             note(f"{column.column}: {sentence}")
@@ -83,3 +94,26 @@ def _print(found: "Validation") -> None:
                 f"{column.column}: ensemble of top {gain.size}: {points(over.mean)} points over the best "
                 "single."
             )
+
+
+def _print_latencies(column: "ColumnValidation") -> None:
+    from nasbench_suite.leaderboards.validation_page import correlation, measured
+
+    found = column.latencies
+    assert found is not None
+    rows = [
+        [
+            pick.architecture,
+            measured(pick.table["test"]),
+            measured(pick.trained["test"]),
+            f"{predicted:.3f}",
+            f"{took:.3f}",
+        ]
+        for pick, predicted, took in zip(column.picks, found.predicted, found.measured, strict=True)
+    ]
+    headings = ["pick", "test, table (%)", "trained", "latency, sum of operators (ms)", "network (ms)"]
+    print_table(headings, rows, title=column.column)
+    note(
+        f"latencies rank alike with {correlation(found.spearman)} (Spearman), vary by up to "
+        f"{100 * found.variation:.0f} %; {found.machine}"
+    )

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from nasbench_suite.drawing import draw_panels, svg
 from nasbench_suite.leaderboards.scale import common_unit
+from nasbench_suite.leaderboards.short_names import short_names
 from nasbench_suite.leaderboards.transfer import Judged, Transfer, Transfers
 from nasbench_suite.storage import write_whole
 
@@ -82,12 +82,6 @@ def _least(judged: Judged) -> list[float]:
 
 def _rank(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.3f}"
-
-
-def short_names(tasks: Sequence[str]) -> list[str]:
-    """Return the data sets of tasks, or their whole names where two would be called the same."""
-    short = [task.partition("/")[2] for task in tasks]
-    return short if len(set(short)) == len(short) else list(tasks)
 
 
 def csv_table(found: Transfers) -> str:

@@ -20,6 +20,7 @@ from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.agreement import compare, mean_of_present
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.outcomes import open_table
+from nasbench_suite.leaderboards.pick_latencies import PickLatencies, pick_latencies
 from nasbench_suite.leaderboards.picks import RECORDS, Picks, read_picks
 from nasbench_suite.leaderboards.rules import Judging, Rules
 from nasbench_suite.leaderboards.validation import (
@@ -63,7 +64,9 @@ def validate(board: Board, folder: Path, choice: Choice, progress: Progress | No
         When no column can be trained, or nothing says what the board's runs ended with; says why.
     """
     rules = board.rules
-    picks = board.picks or read_picks(folder / RECORDS, rules.tasks, board.labels)
+    played = board.picks or read_picks(folder / RECORDS, rules.tasks, board.labels)
+    asked = board.by_rank()[: choice.best] if choice.best else board.labels
+    picks = {task: {label: of[label] for label in of if label in asked} for task, of in played.items()}
     columns, skipped = [], {}
     for column in rules.columns:
         try:
@@ -121,6 +124,8 @@ def _validated(
         table[split], reason = table_results(work.tasks[split], genes, split)
         missing += [reason] if reason else []
     found = {split: _results(work.of_split(split), trained[work.tasks[split]], split) for split in _SPLITS}
+    latencies, why_not = _latencies(work, genes)
+    missing += [why_not] if why_not else []
     statistics = partial(compare, confidence=rules.confidence, resamples=rules.resamples, seed=rules.seed)
     task = work.of_split("test").task
     return ColumnValidation(
@@ -143,7 +148,21 @@ def _validated(
         ],
         agreement={split: statistics(table[split], found[split]) for split in _SPLITS},
         ensembles=_ensembles(work.of_split("valid"), trained[work.tasks["valid"]]),
+        latencies=latencies,
     )
+
+
+def _latencies(work: _Work, genes: Genes) -> tuple[PickLatencies | None, str]:
+    """Return the latencies that were asked for or, where they cannot be had, why."""
+    if not work.choice.latency:
+        return None, ""
+    trainings = work.of_split("test")
+    task, data = trainings.task, trainings.data
+    try:
+        skeleton = task.network_skeleton(data)
+        return pick_latencies(task.space, genes, skeleton, data.shape, work.choice.device), ""
+    except NasbenchSuiteError as problem:
+        return None, f"No latencies: {problem}"
 
 
 def _differences(tasks: list[TrainingTask]) -> list[str]:

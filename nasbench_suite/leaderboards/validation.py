@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.leaderboards.agreement import Agreement, deviation_of_present, mean_of_present
+from nasbench_suite.leaderboards.pick_latencies import PickLatencies
 from nasbench_suite.training.ensemble import Ensemble
 
 Split = Literal["valid", "test"]
@@ -28,6 +29,10 @@ class Choice:
         Instead of those of the tables; empty for theirs.
     device
         `cpu` or `cuda`.
+    best
+        Of how many strategies, those of the best mean rank; of all if 0.
+    latency
+        Whether to say how long the networks of the picks take on this machine, too.
     """
 
     top: int = 3
@@ -35,6 +40,17 @@ class Choice:
     recipe: str = ""
     data: str = ""
     device: str = "cpu"
+    best: int = 0
+    latency: bool = False
+
+    @property
+    def options(self) -> str:
+        """The options of the command line that stand for it."""
+        given = {"best": self.best, "recipe": self.recipe, "data": self.data}
+        words = [f"--top {self.top}", f"--seeds {self.seeds}"]
+        words += [f"--{name} {value}" for name, value in given.items() if value]
+        words += [f"--device {self.device}"] if self.device != "cpu" else []
+        return " ".join([*words, *(["--latency"] if self.latency else [])])
 
 
 @dataclass(frozen=True)
@@ -122,6 +138,8 @@ class ColumnValidation:
         The table beside the trainings, by split.
     ensembles
         Of growing size; none where nothing is validated.
+    latencies
+        Of the picks, in their order; None if they were not asked for or cannot be had.
     """
 
     column: str
@@ -134,6 +152,7 @@ class ColumnValidation:
     picks: Sequence[Pick]
     agreement: Mapping[Split, Agreement]
     ensembles: Sequence[EnsembleGain]
+    latencies: PickLatencies | None = None
 
 
 @dataclass(frozen=True)
@@ -155,3 +174,11 @@ class Validation:
     confidence: float
     columns: Sequence[ColumnValidation]
     skipped: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def skipped_by_reason(self) -> dict[str, list[str]]:
+        """The columns that could not be validated, by what is wrong with all of them."""
+        found: dict[str, list[str]] = {}
+        for column, reason in self.skipped.items():
+            found.setdefault(reason.removeprefix(f"{column} "), []).append(column)
+        return found

@@ -34,6 +34,8 @@ _COLUMNS = (
     ),
     "gap_valid",
     "gap_test",
+    "latency_ms_sum",
+    "latency_ms_network",
 )
 _SPLITS: tuple[Split, Split] = ("valid", "test")
 
@@ -70,7 +72,12 @@ def markdown_page(found: Validation, name: str, figure: str) -> str:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     environment.filters.update(
-        measured=measured, points=points, interval=interval, picked=_picked, percent=percent
+        measured=measured,
+        points=points,
+        interval=interval,
+        picked=_picked,
+        percent=percent,
+        correlation=correlation,
     )
     template = (files(__package__) / "templates" / f"{PAGE}.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(found=found, name=name, figure=figure, splits=_SPLITS)
@@ -93,6 +100,11 @@ def interval(found: Correlation) -> str:
     return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
+def correlation(value: float) -> str:
+    """Write a correlation; a dash for NaN."""
+    return _DASH if np.isnan(value) else f"{value:.2f}"
+
+
 def _picked(pick: Pick) -> str:
     return ", ".join(f"{label} ({runs})" for label, runs in pick.picked_by.items())
 
@@ -103,7 +115,7 @@ def csv_table(found: Validation) -> str:
     writer = csv.writer(target, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for column in found.columns:
-        for pick in column.picks:
+        for row, pick in enumerate(column.picks):
             sides = [side[split] for side in (pick.table, pick.trained) for split in _SPLITS]
             numbers = [number for side in sides for number in (side.mean, side.sd, side.trainings)]
             writer.writerow(
@@ -114,9 +126,18 @@ def csv_table(found: Validation) -> str:
                     sum(pick.picked_by.values()),
                     *map(_cell, numbers),
                     *(_cell(pick.gap(split)) for split in _SPLITS),
+                    *map(_cell, _latencies(column, row)),
                 ]
             )
     return target.getvalue()
+
+
+def _latencies(column: ColumnValidation, row: int) -> list[float]:
+    """Return the predicted and the measured latency of a pick, in milliseconds; NaN where there is none."""
+    found = column.latencies
+    if found is None:
+        return [float("nan"), float("nan")]
+    return [float(found.predicted[row]), float(found.measured[row])]
 
 
 def _cell(value: float) -> str:
@@ -177,8 +198,11 @@ def _column_data(column: ColumnValidation) -> dict[str, Any]:
                 "trained": _sides(pick.trained),
                 "gap": {split: _plain(pick.gap(split)) for split in _SPLITS},
                 "failures": list(pick.failures),
+                "latency_ms": dict(
+                    zip(("sum", "network"), map(_plain, _latencies(column, row)), strict=True)
+                ),
             }
-            for pick in column.picks
+            for row, pick in enumerate(column.picks)
         ],
         "agreement": {split: _plain(vars(found)) for split, found in column.agreement.items()},
         "ensembles": [

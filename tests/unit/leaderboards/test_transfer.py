@@ -17,8 +17,9 @@ from nasbench_suite.leaderboards import board as boards
 from nasbench_suite.leaderboards import outcomes
 from nasbench_suite.leaderboards.picks import Picks
 from nasbench_suite.leaderboards.rules import Rules
+from nasbench_suite.leaderboards.short_names import short_names
 from nasbench_suite.leaderboards.transfer import transfer_of_board, transfer_of_tasks
-from nasbench_suite.leaderboards.transfer_page import as_data, csv_table, short_names, write_transfers
+from nasbench_suite.leaderboards.transfer_page import as_data, csv_table, write_transfers
 from nasbench_suite.tabular import Table, TabularBenchmark
 from nasbench_suite.tabular.catalogue import import_tables
 from nasbench_suite.tabular.importers.mapping import TableMapping
@@ -264,4 +265,4 @@ def test_pages_show_the_matrices(tables, tmp_path):
 
 def test_short_names_are_unique():
     assert short_names(["graph/cora", "graph/cs"]) == ["cora", "cs"]
-    assert short_names(["a/cora", "b/cora"]) == ["a/cora", "b/cora"]
+    assert short_names(["a/cora", "b/cora", "b/cs", "own"]) == ["a/cora", "b/cora", "cs", "own"]

@@ -17,7 +17,7 @@ from nasbench_suite.leaderboards.picks import Picks, read_picks
 from nasbench_suite.leaderboards.results import find_board, load_board, save_board
 from nasbench_suite.leaderboards.rules import Rules
 from nasbench_suite.leaderboards.validate import table_results, validate
-from nasbench_suite.leaderboards.validation import Choice, Measured
+from nasbench_suite.leaderboards.validation import Choice, Measured, Validation
 from nasbench_suite.leaderboards.validation_page import as_data, csv_table, write_validation
 from nasbench_suite.tabular import TabularBenchmark
 from nasbench_suite.training import kept
@@ -268,6 +268,42 @@ def test_columns_that_cannot_be_trained_are_skipped_with_the_reason(board, train
     trains.clear()
     with pytest.raises(NasbenchSuiteError, match=r"no column .* validated. made/up cannot be trained here."):
         validate(two, tmp_path, SMALL)
+
+
+def test_columns_with_the_same_reason_are_said_once():
+    skipped = {"a/b": "a/b cannot be trained.", "c/d": "c/d cannot be trained.", "e/f": "No data."}
+    found = Validation("A board", SMALL, 0.95, [], skipped)
+    assert found.skipped_by_reason == {"cannot be trained.": ["a/b", "c/d"], "No data.": ["e/f"]}
+
+
+@pytest.mark.parametrize("best", [1, 2])
+def test_picks_of_the_best_strategies_alone(board, trains, tmp_path, best):
+    found = validate(board, tmp_path, Choice(top=2, seeds=1, best=best))
+    asked = {label for pick in found.columns[0].picks for label in pick.picked_by}
+    regret = {label: board.summaries["made/up"][label].test_regret.mean for label in board.labels}
+    assert asked == set(sorted(regret, key=regret.get)[:best])
+
+
+def test_latencies_are_on_the_page_where_they_were_asked_for(board, trains, tmp_path):
+    found = validate(board, tmp_path, Choice(top=1, seeds=1, latency=True))
+    (column,) = found.columns
+    page = write_validation(found, tmp_path / "validation.md", "board")[-1].read_text()
+    assert "| architecture | sum of operators (ms) | network (ms) |" in page
+    assert "--top 1 --seeds 1 --latency`" in page
+    rows = list(csv.DictReader(io.StringIO(csv_table(found))))
+    assert [float(row["latency_ms_network"]) for row in rows] == pytest.approx(column.latencies.measured)
+    (plain,) = json.loads(json.dumps(as_data(found)))["columns"].values()
+    assert [p["latency_ms"]["sum"] for p in plain["picks"]] == pytest.approx(column.latencies.predicted)
+
+
+def test_latencies_that_cannot_be_had_are_missing_and_said(board, trains, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise NasbenchSuiteError("operators are no sum.")
+
+    monkeypatch.setattr(validating, "pick_latencies", refuse)
+    (column,) = validate(board, tmp_path, Choice(top=1, seeds=1, latency=True)).columns
+    assert column.latencies is None
+    assert column.missing == ["No latencies: operators are no sum."]
 
 
 def test_data_that_are_not_there_are_said_before_anything_is_trained(

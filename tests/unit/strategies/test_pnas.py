@@ -8,6 +8,7 @@ from scipy import stats
 
 from nasbench_suite import NasbenchSuiteError, get_space, get_strategy, search
 from nasbench_suite.cards import strategy_cards
+from nasbench_suite.spaces import space_names
 from nasbench_suite.strategies import SideBySide
 from nasbench_suite.strategies.pnas import Pnas
 from nasbench_suite.strategies.progressive import first_blocks, grown, levels
@@ -100,3 +101,17 @@ def test_when_all_is_known_it_goes_on_at_random():
 def test_spaces_whose_cells_do_not_grow_are_refused():
     with pytest.raises(NasbenchSuiteError, match="no space whose cells grow block by block called 'macro'"):
         SideBySide(get_strategy("pnas"), get_space("macro"))
+
+
+def test_a_space_whose_cells_do_not_grow_is_refused_before_any_work():
+    with pytest.raises(NasbenchSuiteError, match="macro/mnist1d is of the space macro; give another"):
+        search("pnas", "macro/mnist1d", evaluations=5)
+
+
+def test_the_card_names_the_spaces_whose_cells_grow():
+    for name in space_names():
+        if name in strategy_cards()["pnas"].spaces:
+            assert len(first_blocks(name))
+        else:
+            with pytest.raises(NasbenchSuiteError, match="grow block by block"):
+                first_blocks(name)
