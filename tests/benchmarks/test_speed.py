@@ -178,6 +178,6 @@ def test_demo(benchmark, tmp_path):
         ]
         subprocess.run([*command, "--out", next(folders)], check=True, capture_output=True)
 
-    what = "the board `nas-bench-graph`: 63 searches, 14 million evaluations, records and pages, two processes"
+    what = "the board `nas-bench-graph`: 63 searches, 14 million evaluations, records and pages, two workers"
     describe(benchmark, what, "60 s", 1.0, "s")
     benchmark.pedantic(play, rounds=3)
