@@ -29,13 +29,15 @@ def chart_data(board: Board) -> dict[str, Any]:
     """Return the numbers of all charts as JSON values, on the scale on which the page writes results.
 
     `curves`: by column and kind the grid `x` and by strategy `mean`, `low`, `high`; `finals`: by column and
-    strategy the final test regret with its interval; `colours`: by strategy; `units`: of regrets by column.
+    strategy the final test regret with its interval; `colours`: by strategy; `units` and `results`: what
+    regrets and results are in, by column.
     """
     return {
         "curves": {column: _curves(board, column) for column in board.columns},
         "finals": {column: _finals(board, column) for column in board.columns},
         "colours": {label: colour(number) for number, label in enumerate(board.labels)},
         "units": {column: scale.difference for column, scale in board.scales.items()},
+        "results": {column: scale.unit for column, scale in board.scales.items()},
         "kinds": CURVES,
     }
 
@@ -131,6 +133,46 @@ def final_chart() -> dict[str, Any]:
     interval = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title=""), x2="high:Q")
     points = base.mark_point(filled=True, size=80).encode(x=alt.X("mean:Q", scale=alt.Scale(zero=False)))
     return _without_data(alt.layer(interval, points).properties(width="container"))
+
+
+def front_chart() -> dict[str, Any]:
+    """Return the chart of test results over a cost: the table's front as steps, picks as points.
+
+    The page puts in two lists: `front` of `x` and `y`, best by both from the cheapest on, and `picks` of
+    `strategy`, `x`, `y`, `runs` and `architecture`.
+    """
+    x = alt.X("x:Q", title="", scale=alt.Scale())
+    y = alt.Y("y:Q", title="", scale=alt.Scale(zero=False))
+    picked = alt.selection_point(name="picked", fields=["strategy"], bind="legend")
+    front = (
+        alt.Chart(alt.InlineData(values=[]))
+        .mark_line(interpolate="step-after", strokeWidth=1.5, strokeDash=[4, 3], point={"size": 18})
+        .encode(x=x, y=y, tooltip=[alt.Tooltip("x:Q", title="cost"), alt.Tooltip("y:Q", title="test")])
+    )
+    picks = (
+        alt.Chart(alt.InlineData(values=[]))
+        .mark_point(filled=True)
+        .encode(
+            x=x,
+            y=y,
+            size=alt.Size("runs:Q", legend=None, scale=alt.Scale(range=[40, 300])),
+            color=alt.Color("strategy:N", legend=alt.Legend(title=None, orient="top", symbolOpacity=1.0)),
+            opacity=alt.when(picked).then(alt.value(0.75)).otherwise(alt.value(0.06)),
+            tooltip=[
+                alt.Tooltip("strategy:N"),
+                alt.Tooltip("architecture:N"),
+                alt.Tooltip("y:Q", title="test"),
+                alt.Tooltip("x:Q", title="cost"),
+                alt.Tooltip("runs:Q"),
+            ],
+        )
+        .add_params(picked)
+    )
+    chart = alt.layer(front, picks).properties(width="container", height=_HEIGHT)
+    made: dict[str, Any] = chart.to_dict()
+    made.pop("datasets", None)
+    made.pop("data", None)
+    return made
 
 
 def _without_data(chart: alt.LayerChart | alt.FacetChart) -> dict[str, Any]:

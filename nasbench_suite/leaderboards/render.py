@@ -12,8 +12,9 @@ from jinja2 import Environment, StrictUndefined
 from nasbench_suite.cards import Datasheet, datasheets, described_tasks
 from nasbench_suite.drawing import svg
 from nasbench_suite.leaderboards.board import Board
-from nasbench_suite.leaderboards.charts import CURVES, chart_data, curve_chart, final_chart
+from nasbench_suite.leaderboards.charts import CURVES, chart_data, curve_chart, final_chart, front_chart
 from nasbench_suite.leaderboards.checklist import checklist
+from nasbench_suite.leaderboards.cost_fronts import MOST_PICKS, cost_fronts
 from nasbench_suite.leaderboards.downloads import ranking_latex, ranking_markdown, results_csv
 from nasbench_suite.leaderboards.figures import CRITICAL_DIFFERENCES, board_figures, figure_names
 from nasbench_suite.leaderboards.found_cells import found_cells
@@ -105,7 +106,8 @@ def html_page(board: Board, name: str, figures: dict[str, bytes] | None = None) 
         for file in (CRITICAL_DIFFERENCES, OPERATIONS_FIGURE)
         if file in figures
     ]
-    data = chart_data(board)
+    fronts = cost_fronts(board)
+    data = {**chart_data(board), "fronts": fronts}
     shown = {kind for of_column in data["curves"].values() for kind in of_column}
     downloads = {
         f"{name}.csv": results_csv(board),
@@ -121,10 +123,12 @@ def html_page(board: Board, name: str, figures: dict[str, bytes] | None = None) 
         script=_template("board.js"),
         vega=vega_script(),
         chart_data=_json(data),
-        chart_specs=_json({"curves": curve_chart(), "finals": final_chart()}),
+        chart_specs=_json({"curves": curve_chart(), "finals": final_chart(), "fronts": front_chart()}),
         kinds={kind: title for kind, title in CURVES.items() if kind in shown},
         downloads={file: _json(text) for file, text in downloads.items()},
         cells=found_cells(board),
+        fronts=bool(fronts),
+        most_picks=MOST_PICKS,
     )
 
 

@@ -157,6 +157,33 @@ def test_hovering_a_curve_shows_its_numbers(page, tmp_path):
     assert any(label in text for label in board.labels)
 
 
+FRONT = """
+drawAll().then(async () => {
+  choices.task.value = "graph/arxiv";
+  await drawFront();
+  const costs = [...cost.options].map(option => option.value);
+  const highest = () => Math.max(...[...document.querySelectorAll("#front-chart .role-axis-label text")]
+    .map(tick => parseFloat(tick.textContent)));
+  const lowest = () => Math.min(...[...document.querySelectorAll("#front-chart .role-axis-label text")]
+    .map(tick => parseFloat(tick.textContent)).filter(value => value > 20));
+  cost.value = "params_millions";
+  const close = [highest(), lowest()];
+  view.value = "all";
+  await drawFront();
+  const label = document.querySelector("#front-chart [aria-label]").getAttribute("aria-label");
+  document.title = [costs.join(" "), label, lowest() < close[1], cost.value].join(";");
+});
+"""
+
+
+def test_results_over_costs_can_be_looked_at_closely_and_whole(page, tmp_path):
+    costs, label, wider, chosen = title_after(page, tmp_path, FRONT).split(";")
+    assert costs == "latency_seconds params_millions"
+    assert label.startswith("Test result over params_millions on graph/arxiv")
+    assert wider == "true"  # the whole front begins with far worse cells
+    assert chosen == "params_millions"
+
+
 DOWNLOADS = """
 Promise.all([...document.querySelectorAll(".downloads a")].map(async link => {
   const text = await (await fetch(link.href)).text();

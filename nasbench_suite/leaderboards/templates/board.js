@@ -77,7 +77,7 @@ function styled(spec, rows) {
     axis: {labelFontSize: 12, titleFontSize: 12, labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line},
     legend: {labelFontSize: 12, labelColor: ink, columns: window.innerWidth < 640 ? 2 : 4},
   };
-  for (const layer of made.layer) {
+  for (const layer of made.layer.filter(layer => layer.encoding.color)) {
     const colours = labels.map(label => data.colours[label] === "#000000" ? ink : data.colours[label]);
     layer.encoding.color.scale = {domain: labels, range: colours};
   }
@@ -118,9 +118,50 @@ function drawFinals() {
   titled(spec, "x", ["final test regret", `(${data.units[choices.task.value]})`]);
   return drawn("#final-chart", spec, `Final test regret on ${choices.task.value} with intervals; see the tables.`);
 }
-function drawAll() {
-  return Promise.all([drawCurves(), drawFinals()]);
+// Results over costs: rows of the picks, and of the front of the table; on a page whose tables record a cost.
+const cost = document.querySelector("#cost");
+const view = document.querySelector("#view");
+// Leaves where the picks are, but for the worst twentieth of them.
+function lookCloser(spec, {picks: rows, higher}) {
+  const results = rows.map(row => row.y).sort((a, b) => a - b), costs = rows.map(row => row.x);
+  const best = Math.max(...results), worst = Math.min(...results);
+  const place = Math.floor(results.length / 20);
+  const [from, to] = higher ? [results[place], best] : [worst, results[results.length - 1 - place]];
+  const margin = 0.08 * (to - from) || 1;
+  for (const layer of spec.layer) {
+    layer.mark.clip = true;
+    layer.encoding.y.scale = {domain: [from - margin, to + margin], nice: false};
+    layer.encoding.x.scale.domain = [0.97 * Math.min(...costs), 1.03 * Math.max(...costs)];
+  }
 }
+function drawFront() {
+  if (!cost) return null;
+  const task = choices.task.value, known = data.fronts[task] || {}, before = cost.value;
+  cost.replaceChildren(...Object.keys(known).map(name => new Option(name, name, false, name === before)));
+  const found = known[cost.value];
+  const place = document.querySelector("#front-chart");
+  document.querySelector("#no-front").hidden = Boolean(found);
+  place.hidden = !found;
+  if (!found) return null;
+  const spec = styled(specs.fronts, []), [front, picks] = spec.layer;
+  const ink = getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
+  delete spec.data;
+  front.data = {values: found.front};
+  front.mark.color = ink;
+  front.mark.point.color = ink;
+  picks.data = {values: found.picks.filter(row => shown(row.strategy))};
+  titled(spec, "x", `${cost.value} (${found.unit})`);
+  titled(spec, "y", `test result (${data.results[task]})`);
+  const costs = [...found.front, ...found.picks].map(row => row.x);
+  const wide = Math.min(...costs) > 0 && Math.max(...costs) > 5 * Math.min(...costs);
+  for (const {encoding: {x}} of spec.layer) x.scale = wide ? {type: "log", nice: false} : {zero: false};
+  if (view.value === "picks") lookCloser(spec, found);
+  return drawn(place, spec, `Test result over ${cost.value} on ${task}: what runs ended with, and the table's front.`);
+}
+function drawAll() {
+  return Promise.all([drawCurves(), drawFinals(), drawFront()]);
+}
+for (const choice of [cost, view]) if (choice) choice.addEventListener("change", drawFront);
 filter.addEventListener("input", () => { applyFilter(); drawAll(); });
 for (const choice of Object.values(choices)) choice.addEventListener("change", drawAll);
 dark.addEventListener("change", drawAll);
