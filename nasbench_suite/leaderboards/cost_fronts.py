@@ -22,10 +22,10 @@ MOST_PICKS = 20
 def cost_fronts(board: Board) -> dict[str, dict[str, dict[str, Any]]]:
     """Return, by column and cost, what a chart of results over costs needs, as JSON values.
 
-    `unit`: of the cost; `higher`: whether larger test results are better; `front`: `x` (cost) and `y` (test result, on the scale of the board's pages) of the
-    architectures that none beats in both by test; `picks`: rows of `strategy`, `x`, `y`, `runs` and
-    `architecture`. Nothing where a table is not here, records no cost, or has one best and cheapest
-    architecture; nothing of boards of before picks were kept.
+    `unit`: of the cost; `higher`: whether larger test results are better; `front`: `x` (cost) and `y` (test
+    result, on the scale of the board's pages) of the architectures that none beats in both by test; `picks`:
+    rows of `strategy`, `x`, `y`, `runs` and `architecture`. Nothing where a table is not here, records no
+    cost, or has one best and cheapest architecture; nothing of boards of before picks were kept.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for column in board.rules.columns:
