@@ -190,3 +190,5 @@ def _report(content: "CurveFile", plan: "BuildPlan", target: Path, as_json: bool
     print_table(["", ""], [[key, str(value)] for key, value in shown.items()], left=2)
     if plan.task in described_tasks():
         note(f"ask the table: nasbench-suite show {plan.task} --figures")
+    else:
+        note(f"make a table of it: nasbench-suite import curves {target}")

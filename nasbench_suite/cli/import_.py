@@ -96,6 +96,8 @@ def import_(
 
         nasbench-suite import table mine.csv --mapping mine.toml
 
+        nasbench-suite import curves curves.h5
+
         nasbench-suite import nasbench301-models nb_models_1.0
     """
     if format_name == SURROGATES:

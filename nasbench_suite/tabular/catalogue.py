@@ -14,6 +14,7 @@ from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, importer
 from nasbench_suite.tabular.importers.assembly import Source
 from nasbench_suite.tabular.importers.built import source_path
+from nasbench_suite.tabular.importers.curves import CURVES, datasheet_of_curves
 from nasbench_suite.tabular.importers.job import ImportJob, Progress, checked_name, no_progress, staged
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tabular.operator_table import OperatorTable, is_operator_table, read_operator_table
@@ -158,7 +159,7 @@ def import_tables(
     for file in files:
         if not file.exists():
             raise NasbenchSuiteError(f"there is no {file}; give the official file or folder.")
-    sheet = sheet or datasheet_of(format_name)
+    sheet = sheet or (datasheet_of_curves(files[0]) if format_name == CURVES else datasheet_of(format_name))
     name = checked_name(name or sheet.benchmark or sheet.name)
     target = tables_folder() / name
     with staged(target) as staging:

@@ -24,6 +24,7 @@ IMPORTERS = {
     "nasbench201": "nas_bench_201:convert",
     "transnas-bench-101": "transnas_bench_101:convert",
     "nasbench301": "nas_bench_301:convert",
+    "curves": "curves:convert",
     "table": "delimited:convert",
 }
 """`module:function` of every importer by name; a module is loaded when its format is asked for."""
