@@ -18,6 +18,11 @@ from nasbench_suite.leaderboards.cost_fronts import MOST_PICKS, cost_fronts
 from nasbench_suite.leaderboards.downloads import ranking_latex, ranking_markdown, results_csv
 from nasbench_suite.leaderboards.figures import CRITICAL_DIFFERENCES, board_figures, figure_names
 from nasbench_suite.leaderboards.found_cells import found_cells
+from nasbench_suite.leaderboards.found_generators import (
+    GENERATORS_FIGURE,
+    generators_figure,
+    has_generators,
+)
 from nasbench_suite.leaderboards.picture import Picture
 from nasbench_suite.leaderboards.published import compare, remarks
 from nasbench_suite.leaderboards.statistics import Reached
@@ -40,6 +45,8 @@ _CAPTIONS = {
     "final-regret.svg": "Test regret at the end of the budget, mean over runs with its bootstrap interval.",
     "critical-differences.svg": "Mean ranks over tasks by test regret, 1 is best; a bar joins strategies "
     "that Wilcoxon's test over tasks does not tell apart, after Holm's correction for all pairs.",
+    GENERATORS_FIGURE: "Signals of generators below real ones: the architecture that most runs, of "
+    "all strategies, ended with, and the best, a middling and the worst of the table by validation.",
     OPERATIONS_FIGURE: "How many genes of the derived architecture have each operation after every epoch of "
     "the supernet, mean over runs.",
 }
@@ -66,7 +73,8 @@ def write_pages(board: Board, folder: Path, name: str) -> list[Path]:
 
 
 def _figure_names(board: Board) -> list[str]:
-    return figure_names(board) + ([OPERATIONS_FIGURE] if board.supernets else [])
+    names = figure_names(board) + ([OPERATIONS_FIGURE] if board.supernets else [])
+    return names + ([GENERATORS_FIGURE] if has_generators(board) else [])
 
 
 def page_figures(board: Board) -> dict[str, bytes]:
@@ -74,6 +82,8 @@ def page_figures(board: Board) -> dict[str, bytes]:
     figures = board_figures(board)
     if board.supernets:
         figures[OPERATIONS_FIGURE] = svg(operations_figure(board), OPERATIONS_FIGURE)
+    if has_generators(board):
+        figures[GENERATORS_FIGURE] = generators_figure(board)
     return figures
 
 
@@ -103,7 +113,7 @@ def html_page(board: Board, name: str, figures: dict[str, bytes] | None = None) 
     figures = page_figures(board) if figures is None else figures
     pictures = [
         Picture(file, _caption(board, file), base64.b64encode(figures[file]).decode())
-        for file in (CRITICAL_DIFFERENCES, OPERATIONS_FIGURE)
+        for file in (CRITICAL_DIFFERENCES, OPERATIONS_FIGURE, GENERATORS_FIGURE)
         if file in figures
     ]
     fronts = cost_fronts(board)

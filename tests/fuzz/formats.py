@@ -2,12 +2,14 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import json
 import pickle
 import struct
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -23,6 +25,14 @@ from nasbench_suite.foreign.crc32c import crc32c, masked
 from nasbench_suite.foreign.pickled_booster import read_pickled_booster
 from nasbench_suite.foreign.restricted_pickle import read_pickle
 from nasbench_suite.foreign.tfrecord import read_records
+from nasbench_suite.hardware.operator_latencies import (
+    OperatorDescription,
+    OperatorLatencies,
+    read_operator_latencies,
+    save_operator_latencies,
+)
+from nasbench_suite.leaderboards.rules import Rules
+from nasbench_suite.leaderboards.submission import Head, contest_of, read_submission
 from nasbench_suite.runs import Runs
 from nasbench_suite.tabular import Table, TableDescription, TabularBenchmark
 from nasbench_suite.tabular.catalogue import datasheet_of
@@ -35,6 +45,7 @@ from nasbench_suite.tabular.curve_file import (
     read_curve_file,
     write_curve_file,
 )
+from nasbench_suite.tabular.gan_file import CURVES, GanDescription, GanFile, read_gan_file, write_gan_file
 from nasbench_suite.tabular.importers import importer
 from nasbench_suite.tabular.importers.job import ImportJob, staged
 from nasbench_suite.tabular.importers.mapping import TableMapping
@@ -164,6 +175,24 @@ def read_curves(content: bytes, path: Path) -> Any:
     return read_curve_file(path).accuracy("valid")
 
 
+def read_gan_trainings(content: bytes, path: Path) -> Any:
+    """The trainings of generators."""
+    path.write_bytes(content)
+    return read_gan_file(path).progress()
+
+
+def read_operators(content: bytes, path: Path) -> Any:
+    """Measured operators, added up."""
+    path.write_bytes(content)
+    return read_operator_latencies(path, "macro").predict(np.zeros((1, 8), dtype=np.uint8))
+
+
+def read_submitted(content: bytes, path: Path) -> Any:
+    """Somebody's runs."""
+    path.write_bytes(content)
+    return read_submission(path).records("made/up")
+
+
 def read_build_block(content: bytes, path: Path) -> Any:
     """A block of a build."""
     block = a_block()
@@ -223,6 +252,84 @@ def curve_files() -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         write_curve_file(curves, Path(folder) / "curves.h5")
         return [(Path(folder) / "curves.h5").read_bytes()]
+
+
+@cache
+def gan_files() -> list[bytes]:
+    """The trainings of three generators at two checkpoints."""
+    curve = (1, 2, 3)
+    content = GanFile(
+        GanDescription(
+            request="{}",
+            space="gan_two_cells",
+            seeds=[0],
+            asked=[3],
+            steps=[10, 20],
+            data="made up",
+            classifier="made up",
+            environments=[{"machine": "made up"}],
+        ),
+        get_space("gan_two_cells").sample(np.random.default_rng(0), 3),
+        np.zeros((1, 3), dtype=np.int8),
+        {name: np.full(curve, 1.5, dtype=np.float32) for name in CURVES},
+        np.ones((1, 3), dtype=np.float32),
+        np.zeros((3, 2, 5), dtype=np.float16),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_gan_file(content, Path(folder) / "gan.h5")
+        return [(Path(folder) / "gan.h5").read_bytes()]
+
+
+@cache
+def operator_files() -> list[bytes]:
+    """Operators of the macro space."""
+    space = get_space("macro")
+    about = OperatorDescription(
+        space="macro",
+        name="box",
+        machine="made up",
+        skeleton={"inputs": 1},
+        shape=(1, 40),
+        batch=1,
+        device="cpu",
+        threads=1,
+        precision="float32",
+        engine="pytorch",
+        variation=0.1,
+        created_with="the fuzzer",
+    )
+    model = OperatorLatencies(about, np.ones((space.n_genes, max(space.cardinalities))), 0.5)
+    with tempfile.TemporaryDirectory() as folder:
+        save_operator_latencies(model, Path(folder) / "box.h5")
+        return [(Path(folder) / "box.h5").read_bytes()]
+
+
+@cache
+def submissions() -> list[bytes]:
+    """A submission of two runs, which has a file of a strategy, too."""
+    rules = Rules.model_validate(
+        {
+            "title": "A board",
+            "summary": "Made up.",
+            "tasks": ["made/up"],
+            "evaluations": 4,
+            "strategies": [{"strategy": "random_search"}],
+        }
+    )
+    files = {"strategy.py": b"x = 1\n", "records/made-up/block-0000.h5": tables()[1]}
+    head = Head(
+        format=1,
+        contest=contest_of(rules),
+        entry=rules.strategies[0],
+        about="made up",
+        made_with={"python": "3"},
+        sha256={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    )
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name, content in {"submission.json": head.model_dump_json().encode(), **files}.items():
+            archive.writestr(name, content)
+    return [whole.getvalue()]
 
 
 @cache
@@ -422,6 +529,9 @@ FORMATS: dict[str, tuple[Callable[[bytes, Path], Any], Callable[[], list[bytes]]
     "table": (read_whole_table, tables, (b"sha256", b'"offset":', b'"shape":[', b"<f8", b"-1")),
     "runs": (read_runs, tables, (b"sha256",)),
     "curves": (read_curves, curve_files, (b"sha256",)),
+    "gan": (read_gan_trainings, gan_files, (b"sha256",)),
+    "operators": (read_operators, operator_files, (b"sha256",)),
+    "submission": (read_submitted, submissions, (b"PK\1\2", b"PK\3\4", b"../", b'"format":', b"sha256")),
     "build_block": (read_build_block, build_blocks, (b"PK\1\2", b"PK\3\4", b"\x93NUMPY", b"<f8", b"|O")),
     "nats_archive": (read_nats_tar, archives, (b"../", b"ustar", b"BZh9")),
     "macro": (reader_of("nasbench-macro", ".json", partial="yes"), macros, (b"NaN", b"1e999", b"[" * 999)),
