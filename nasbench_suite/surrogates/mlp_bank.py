@@ -80,7 +80,7 @@ class MlpBank:
         absolute
             Whether the loss is the mean absolute error, not the mean squared one.
         """
-        x, y = torch.from_numpy(features), torch.from_numpy(targets.astype(np.float32))
+        x, y = _tensor(features), torch.from_numpy(targets.astype(np.float32))
         group = torch.arange(len(self)) // (len(self) // len(x))
 
         def loss(places: Tensor) -> Tensor:
@@ -94,7 +94,12 @@ class MlpBank:
     def predict(self, features: NDArray[np.float32]) -> Values:
         """Return outputs `[groups, networks / groups, n]` for features `[groups, n, columns]`."""
         groups = len(features)
-        x = torch.from_numpy(features).repeat_interleave(len(self) // groups, dim=0)
+        x = _tensor(features).repeat_interleave(len(self) // groups, dim=0)
         with one_thread():
             found = self.forward(x)
         return found.reshape(groups, -1, features.shape[1]).numpy().astype(np.float64)
+
+
+def _tensor(features: NDArray[np.float32]) -> Tensor:
+    """Return features as a tensor; a copy where they are read-only, which tensors cannot be."""
+    return torch.from_numpy(features if features.flags.writeable else features.copy())

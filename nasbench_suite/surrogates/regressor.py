@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from nasbench_suite.errors import NasbenchSuiteError, shorten
 
@@ -14,8 +16,16 @@ Arrays = Mapping[str, NDArray[Any]]
 Values = NDArray[np.float64]
 
 
-class FitError(NasbenchSuiteError):
+class FitError(NasbenchSuiteError, ValueError):
     """Data that nothing can be learnt from."""
+
+
+class FeatureError(NasbenchSuiteError, ValueError):
+    """Features that a model was not fitted on."""
+
+
+class UnfittedError(NasbenchSuiteError, NotFittedError):  # type: ignore[misc]  # scikit-learn is untyped
+    """A model that was asked before it was fitted."""
 
 
 class Surrogate(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -47,8 +57,7 @@ class Surrogate(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         FitError
             When lengths differ, a value is not finite, all targets are equal or there are too few samples.
         """
-        features, targets = checked_samples(X, y)
-        self.n_features_in_ = features.shape[1]
+        features, targets = _checked_samples(self, X, y)
         self.center_, self.scale_ = float(targets.mean()), float(targets.std())
         self.fit_standardised(features, (targets - self.center_) / self.scale_)
         return self
@@ -102,26 +111,45 @@ class Surrogate(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
     def _checked_features(self, X: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         if not hasattr(self, "n_features_in_"):
-            raise NasbenchSuiteError(f"this {type(self).__name__} is not fitted; call fit first.")
-        features = np.asarray(X, dtype=np.float32)
-        if features.ndim != 2 or features.shape[1] != self.n_features_in_:
-            raise NasbenchSuiteError(
-                f"this {type(self).__name__} was fitted on {self.n_features_in_} columns and cannot predict "
-                f"an array of shape {features.shape}; encode architectures as they were for its fit."
+            raise UnfittedError(f"this {type(self).__name__} is not fitted; call fit first.")
+        try:
+            features: NDArray[np.float32] = validate_data(
+                self, X, reset=False, dtype=np.float32, ensure_min_samples=0, order="C"
             )
+        except ValueError as problem:
+            raise FeatureError(
+                f"this {type(self).__name__} was fitted on {self.n_features_in_} columns and cannot predict "
+                f"an array of shape {np.shape(X)}; encode architectures as they were for its fit. "
+                f"({_said(problem)})"
+            ) from problem
         return features
 
 
-def checked_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], Values]:  # noqa: N803
-    """Return features float32 `[n, columns]` and targets float64 `[n]`.
+def _checked_samples(
+    estimator: Surrogate,
+    X: ArrayLike,  # noqa: N803
+    y: ArrayLike,
+) -> tuple[NDArray[np.float32], Values]:
+    """Return features float32 `[n, columns]` and targets float64 `[n]`; note the columns in the estimator.
 
     Raises
     ------
     FitError
         When nothing can be learnt from them.
     """
-    features, targets = np.asarray(X, dtype=np.float32), np.asarray(y, dtype=np.float64)
-    if features.ndim != 2 or targets.shape != features.shape[:1]:
+    if y is None:
+        raise FitError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
+    try:
+        features: NDArray[np.float32] = validate_data(
+            estimator, X, dtype=np.float32, ensure_all_finite=False, order="C"
+        )
+        targets: Values = column_or_1d(y, dtype=np.float64, warn=True)
+    except ValueError as problem:
+        raise FitError(
+            f"features of shape {np.shape(X)} and targets of shape {np.shape(y)} do not fit; give a row of "
+            f"features and one target for every architecture. ({_said(problem)})"
+        ) from problem
+    if len(targets) != len(features):
         raise FitError(
             f"features of shape {features.shape} and targets of shape {targets.shape} do not fit; "
             "give a row of features and one target for every architecture."
@@ -131,17 +159,22 @@ def checked_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], Va
     wrong = np.flatnonzero(~np.isfinite(targets))
     if len(wrong):
         raise FitError(
-            f"{len(wrong)} of {len(targets)} targets are not finite, the first in row {wrong[0]}; leave out "
-            "architectures without a result."
+            f"{len(wrong)} of {len(targets)} targets are not finite, the first in row {wrong[0]} (NaN or "
+            "inf); leave out architectures without a result."
         )
     wrong = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(wrong):
         raise FitError(
-            f"{len(wrong)} of {len(features)} rows have features that are not finite, first row {wrong[0]}; "
-            "leave them out or fill what is missing."
+            f"{len(wrong)} of {len(features)} rows have features that are not finite, first row {wrong[0]} "
+            "(NaN or inf); leave them out or fill what is missing."
         )
     if np.ptp(targets) == 0:
         raise FitError(
             f"all {len(targets)} targets are {shorten(str(targets[0]))}; there is nothing to learn."
         )
     return features, targets
+
+
+def _said(problem: ValueError) -> str:
+    """Return what scikit-learn says of an array, without the array."""
+    return " ".join(line for line in str(problem).splitlines() if not line.startswith(("array=", " ")))

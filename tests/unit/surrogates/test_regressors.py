@@ -10,6 +10,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Matern, WhiteKernel
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import NuSVR
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from nasbench_suite import ArchitectureError, NasbenchSuiteError, get_space, load_benchmark
 from nasbench_suite.errors import DamagedFileError
@@ -108,6 +109,22 @@ def test_a_model_file_gives_the_same_predictions(fitted, genes, tmp_path):
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-9)
     assert found["valid"].get_params()["surrogate"].get_params() == fitted["surrogate"].get_params()
+
+
+ESTIMATORS = [
+    get_surrogate(name)(**settings)
+    for name, settings in {**QUICK, "mlp": {"epochs": 80, "members": 1, "units": 32}}.items()
+    if name != "gin"  # its columns are the genes of a space, so that scikit-learn's data mean nothing to it
+]
+NOT_MEANT = {
+    "Blend": {"check_parameters_default_constructible": "its parts are a mapping"},
+    "MlpEnsemble": {"check_methods_subset_invariance": "float32 sums round by the size of a batch"},
+}
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=lambda one: NOT_MEANT.get(type(one).__name__, {}))
+def test_estimators_pass_the_checks_of_scikit_learn(estimator, check):
+    check(estimator)
 
 
 def test_every_estimator_is_tested_and_has_its_name():
