@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow check format bench fuzz board wheel docs clean help
+.PHONY: demo test test-slow check format bench fuzz drills board wheel docs clean help
 
 docs: $(VENV)/.dev  ## the documentation and all boards as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -45,6 +45,11 @@ fuzz: $(VENV)/.dev  ## mutate files of every format and read them: 200,000 input
 
 board: $(VENV)/.runtime  ## play the published board again, in place
 	$(BIN)/nasbench-suite leaderboard run leaderboards/nas-bench-graph
+
+drills: $(VENV)/.dev  ## kill, fill the disk, ten million rows, 100,000 runs: half an hour; writes docs/drills.md
+	for what in leaderboard build import; do $(BIN)/python tests/drills/kill.py $$what || exit 1; done
+	for drill in two_processes disk_full rows runs; do $(BIN)/python tests/drills/$$drill.py || exit 1; done
+	$(BIN)/python tests/drills/page.py
 
 wheel: $(VENV)/.dev  ## build a wheel with the content folders in it
 	$(BIN)/python -m hatchling build -t wheel

@@ -59,3 +59,14 @@ def test_the_site_is_built_without_a_warning(hook, tmp_path):
     assert "Wilcoxon" in (out / "limits.html").read_text()
     assert (out / "strategies" / "autogan.html").is_file()
     assert (out / "benchmarks" / "gan-mnist1d.html").is_file()
+
+
+def test_the_page_of_drills_is_that_of_their_results():
+    done = subprocess.run(
+        [sys.executable, "-c", "import page; print(page.page(), end='')"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT / "tests" / "drills",
+    )
+    assert (ROOT / "docs" / "drills.md").read_text() == done.stdout
