@@ -27,10 +27,10 @@ COLOURS = (
     "#117733",
     "#999933",
     "#000000",
-    "#ddcc77",
     "#aa4499",
-    "#661100",
     "#4b6a88",
+    "#7a4a1c",
+    "#00a5a5",
 )
 """Okabe and Ito's palette and some of Tol's: told apart with the common colour-vision deficiencies."""
 MARKERS = "osD^vPX*<>hp"
