@@ -2,7 +2,8 @@
 
     python tests/drills/disk_full.py
 
-A file system of a few megabytes in memory stands for the disk; mounting it takes an administrator's rights.
+A file system of a few megabytes in memory stands for the disk, with room for half of what the command writes;
+mounting it takes an administrator's rights.
 """
 
 import os
@@ -13,7 +14,8 @@ from pathlib import Path
 from kill import PREPARED, results
 from machine import COMMAND, report
 
-SIZES_MB = {"leaderboard": 1, "build": 1, "import": 2}
+SIZE_MB = 16
+_PAGE = 4096
 
 
 def run(folder, command, data):
@@ -23,24 +25,33 @@ def run(folder, command, data):
     return done.returncode, done.stderr
 
 
+def pages(folder):
+    """Return how many bytes the files below a folder take, in whole pages."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return sum(-(-size // _PAGE) * _PAGE for size in sizes)
+
+
 def main():
     """Fill the disk under each command, make room, and let it go on."""
     found = {}
-    for what, size in SIZES_MB.items():
+    for what in PREPARED:
         with tempfile.TemporaryDirectory() as place:
             folder, whole = Path(place) / "small", Path(place) / "whole"
             for path in (folder, whole):
                 path.mkdir()
             command, blocks, patterns = PREPARED[what](whole)
+            before = pages(whole)
             data = Path(place) / "data"
             code, errors = run(whole, command, whole / "data" if what == "import" else data)
             assert code == 0, errors
-            mount = ["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", str(folder)]
+            needed = pages(whole) - before
+            mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)]
             subprocess.run(mount, check=True)
             try:
                 PREPARED[what](folder)
                 filler = folder / "filler"
-                filler.write_bytes(b"x" * int(0.55 * size * 2**20))
+                free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+                filler.write_bytes(b"x" * max(free - needed // 2, 0))
                 code, errors = run(folder, command, folder / "data" if what == "import" else data)
                 said = errors.strip().splitlines()[-1] if errors.strip() else ""
                 assert code == 2, f"{what}: exit code {code}: {errors}"

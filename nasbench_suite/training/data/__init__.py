@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
-from nasbench_suite.training.data import cifar, digits, fashion_mnist, image_folder, jpeg, mnist1d
+from nasbench_suite.training.data import cifar, digits, fashion_mnist, image_folder, imagenet16, jpeg, mnist1d
 from nasbench_suite.training.data.augmentation import Augmentation, FlipCrop
 from nasbench_suite.training.data.dataset import TrainingData
 from nasbench_suite.training.data.request import Request
@@ -23,10 +23,11 @@ _SOURCES: Mapping[str, Callable[[Request], TrainingData]] = {
     "cifar10_jpeg-valid": jpeg.load,
     "digits": digits.load,
     "fashion_mnist": fashion_mnist.load,
+    "imagenet16-120": imagenet16.load,
     "mnist1d": mnist1d.load,
 }
 
-_WITH_LISTS = ("cifar10-valid", "cifar100")
+_WITH_LISTS = ("cifar10-valid", "cifar100", "imagenet16-120")
 """Those for which NAS-Bench-201 has a split file."""
 
 
@@ -67,8 +68,9 @@ def load_data(
     size
         To how many pixels the images of `folder:PATH` are scaled.
     split
-        NAS-Bench-201's `cifar-split.txt` or `cifar100-test-split.txt`, for `cifar10-valid` or `cifar100`; by
-        default the file of that name beside the data, and where there is none, halves that stand in for it.
+        NAS-Bench-201's `cifar-split.txt`, `cifar100-test-split.txt` or `imagenet-16-120-test-split.txt`, for
+        `cifar10-valid`, `cifar100` or `imagenet16-120`; by default the file of that name beside the data, and
+        where there is none, halves that stand in for it.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def load_data(
     if size is not None and source is not image_folder.load:
         raise NasbenchSuiteError(f"{name} has images of one size; only those of folder:PATH can be scaled.")
     if split is not None and name not in _WITH_LISTS:
-        raise NasbenchSuiteError(f"{name} takes no split file; {' and '.join(_WITH_LISTS)} do.")
+        raise NasbenchSuiteError(f"{name} takes no split file; {', '.join(_WITH_LISTS)} do.")
     request = Request(
         name=name,
         root=None if root is None else Path(root),

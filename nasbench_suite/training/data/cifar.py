@@ -146,9 +146,15 @@ def _contents(release: _Release, request: Request) -> tuple[dict[str, bytes], Pa
 
 
 def read_batch(
-    content: bytes, source: str, key: str, classes: int
+    content: bytes,
+    source: str,
+    key: str,
+    classes: int,
+    *,
+    shape: tuple[int, int, int] = _SHAPE,
+    first: int = 0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the images `[n, 3, 32, 32]` and labels `[n]` of a file.
+    """Return the images `[n, *shape]` and labels `[n]`, from 0 on, of a file.
 
     Parameters
     ----------
@@ -158,6 +164,8 @@ def read_batch(
         Under which its labels are.
     classes
         How many classes there are.
+    shape, first
+        Of an image, and the label of the first class in the file.
 
     Raises
     ------
@@ -170,14 +178,15 @@ def read_batch(
         not isinstance(data, np.ndarray)
         or data.dtype != np.uint8
         or data.ndim != 2
-        or data.shape[1] != np.prod(_SHAPE)
+        or data.shape[1] != np.prod(shape)
         or not isinstance(labels, list)
         or len(labels) != len(data)
         or not labels
-        or not all(type(label) is int and 0 <= label < classes for label in labels)
+        or not all(type(label) is int and first <= label < first + classes for label in labels)
     ):
+        size = "x".join(map(str, shape))
         raise DamagedFileError(
-            f"{source} has no images of 3x32x32 pixels under 'data' with one of {classes} labels each under "
+            f"{source} has no images of {size} pixels under 'data' with one of {classes} labels each under "
             f"{key!r}; fetch the official file."
         )
-    return data.reshape(-1, *_SHAPE), np.array(labels, dtype=np.int64)
+    return data.reshape(-1, *shape), np.array(labels, dtype=np.int64) - first

@@ -78,6 +78,7 @@ def test_names_are_these():
         "cifar10_jpeg-valid",
         "digits",
         "fashion_mnist",
+        "imagenet16-120",
         "mnist1d",
     )
 
@@ -102,7 +103,9 @@ def test_a_missing_data_set_says_where_it_was_looked_for_and_how_to_get_it(name,
 def test_options_that_a_data_set_does_not_have_are_refused(tmp_path):
     with pytest.raises(NasbenchSuiteError, match="only those of folder:PATH can be scaled"):
         load_data("digits", size=16)
-    with pytest.raises(NasbenchSuiteError, match="takes no split file; cifar10-valid and cifar100 do"):
+    with pytest.raises(
+        NasbenchSuiteError, match="takes no split file; cifar10-valid, cifar100, imagenet16-120"
+    ):
         load_data("cifar10", split=tmp_path)
 
 
