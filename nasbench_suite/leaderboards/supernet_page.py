@@ -58,7 +58,9 @@ def supernet_rows(board: Board) -> list[SupernetRow]:
 
 
 def beside_labels(board: Board) -> list[str]:
-    """Return the labels of the strategies that look results up."""
+    """Return the labels of the strategies that look results up; none where no table says what that takes."""
+    if not any(len(board.seconds[column]) for column in board.supernets):
+        return []
     trained = {label for by_label in board.supernets.values() for label in by_label}
     return [label for label in board.labels if label not in trained]
 

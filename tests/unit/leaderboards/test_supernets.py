@@ -1,5 +1,6 @@
 """What a board says of strategies that train a supernet, against counts and correlations by hand."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -184,3 +185,9 @@ def test_runs_of_different_length_are_joined(played):
     assert np.isnan(joined.test[:6, 2]).all()
     assert np.isnan(joined.operations[:6, 2]).all()
     assert np.array_equal(joined.test[6:], found.test)
+
+
+def test_strategies_stand_beside_only_where_a_table_says_what_looking_up_takes(played):
+    assert supernet_page.beside_labels(played) == ["random_search"]
+    without = replace(played, seconds={column: np.zeros(0) for column in played.seconds})
+    assert supernet_page.beside_labels(without) == []
