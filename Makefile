@@ -47,7 +47,7 @@ board: $(VENV)/.runtime  ## play 500 runs of seven strategies on nine graphs, 14
 
 drills: $(VENV)/.dev  ## kill, fill the disk, ten million rows, 100,000 runs: half an hour; writes docs/drills.md
 	for what in leaderboard build import; do $(BIN)/python tests/drills/kill.py $$what || exit 1; done
-	for drill in two_processes disk_full rows runs; do $(BIN)/python tests/drills/$$drill.py || exit 1; done
+	for drill in two_processes disk_full rows runs memory; do $(BIN)/python tests/drills/$$drill.py || exit 1; done
 	$(BIN)/python tests/drills/page.py
 
 wheel: $(VENV)/.dev  ## build a wheel with the content folders in it
