@@ -1,4 +1,4 @@
-"""A task so small that a shared GAN learns on it for a second."""
+"""Tasks so small that a shared GAN learns on them for a second."""
 
 from functools import lru_cache
 
@@ -6,7 +6,7 @@ from supernet_tasks import FEW
 
 from nasbench_suite.strategies import autogan, one_shot
 from nasbench_suite.training.data import load_data
-from nasbench_suite.training.gan.classifier import load_classifier
+from nasbench_suite.training.gan.classifier import classifier_path, load_classifier
 from nasbench_suite.training.gan.recipe import GanRecipe
 from nasbench_suite.training.gan.setting import GanSetting
 
@@ -46,4 +46,4 @@ def tiny_gan_setting(space="gan_two_cells"):
         judged_batch=20,
     )
     data = load_data("mnist1d", train=64, valid=70, test=70)
-    return GanSetting(space, data, recipe, load_classifier())
+    return GanSetting(space, data, recipe, load_classifier(classifier_path("mnist1d")))

@@ -6,7 +6,7 @@ from nasbench_suite.cards import described_tasks
 from nasbench_suite.drawing import svg
 from nasbench_suite.storage import write_whole
 from nasbench_suite.tabular.gan_file import read_gan_file
-from nasbench_suite.tabular.generator_samples import real_signals, samples_figure
+from nasbench_suite.tabular.generator_samples import real_inputs, samples_figure
 from nasbench_suite.tabular.importers.gan import trainings_path
 from nasbench_suite.tabular.picture import table_picture
 from nasbench_suite.tasks import load_benchmark
@@ -25,7 +25,8 @@ def draw(task: str, folder: Path) -> list[Path]:
     pictures = {RESULTS: svg(table_picture(load_benchmark(task)), RESULTS)}
     sheet = described_tasks().get(task)
     if sheet is not None and sheet.importer == "gan":
-        pictures[SAMPLES] = svg(samples_figure(read_gan_file(trainings_path(sheet)), real_signals()), SAMPLES)
-    for name, content in pictures.items():
-        write_whole(folder / name, content)
+        content = read_gan_file(trainings_path(sheet))
+        pictures[SAMPLES] = svg(samples_figure(content, real_inputs(content)), SAMPLES)
+    for name, picture in pictures.items():
+        write_whole(folder / name, picture)
     return [folder / name for name in pictures]

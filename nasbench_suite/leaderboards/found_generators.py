@@ -8,7 +8,7 @@ from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.picks import Picks
 from nasbench_suite.spaces import get_space
 from nasbench_suite.tabular.gan_file import GanFile, read_gan_file
-from nasbench_suite.tabular.generator_samples import real_signals, samples_figure
+from nasbench_suite.tabular.generator_samples import real_inputs, samples_figure
 from nasbench_suite.tabular.importers.gan import trainings_path
 
 GENERATORS_FIGURE = "generators.svg"
@@ -20,12 +20,14 @@ def has_generators(board: Board) -> bool:
 
 
 def generators_figure(board: Board) -> bytes:
-    """Return the signals of the generators of the board's first task that has some, as SVG."""
+    """Return what the generators make of the board's first task that has some, as SVG."""
     found = _first(board)
     assert found is not None
     task, sheet = found
     content = read_gan_file(trainings_path(sheet))
-    return svg(samples_figure(content, real_signals(), _most_found(board, task, content)), GENERATORS_FIGURE)
+    return svg(
+        samples_figure(content, real_inputs(content), _most_found(board, task, content)), GENERATORS_FIGURE
+    )
 
 
 def _first(board: Board) -> tuple[str, Datasheet] | None:

@@ -5,9 +5,11 @@
 /ran_on                  int8  [seeds, rows]            place in `environments`; -1: it was not trained
 /NAME                    float32 [seeds, checkpoints, rows]   for every name in `CURVES`; NaN where missing
 /train_seconds           float32 [seeds, rows]          each model's share of the training
-/samples                 float16 [rows, signals, length]   of the first seed, of the same noise for all
+/samples                 float16 [rows, samples, length]   of the first seed, of the same noise for all; of
+                         images [rows, samples, height, width], or [.., channels, height, width] in colour
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +45,7 @@ class GanDescription(BaseModel):
     steps
         Of the generators at every checkpoint.
     data, classifier
-        What the signals are, and how accurate the classifier is that judges, in words.
+        What is made, and how accurate the classifier is that judges, in words.
     environments
         The machines and versions that it ran on.
     failures
@@ -61,6 +63,11 @@ class GanDescription(BaseModel):
     classifier: str
     environments: list[dict[str, str]]
     failures: dict[str, dict[str, str]] = {}
+
+    @property
+    def data_name(self) -> str:
+        """What is made: `mnist1d`, unless the request says otherwise."""
+        return str(json.loads(self.request).get("data", "mnist1d"))
 
 
 @dataclass(frozen=True, eq=False)

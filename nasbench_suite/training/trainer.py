@@ -127,7 +127,7 @@ class _Run:
             inputs, labels = self.data.batch(batch, generator, augment=True)
             for group in self.optimizer.param_groups:
                 group["lr"] = recipe.rate(epoch, step, self.steps)
-            logits, loss = self._gradients(self._laid_out(inputs), labels)
+            logits, loss = self._gradients(_laid_out(inputs), labels)
             if recipe.clip:
                 nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
             self.optimizer.step()
@@ -162,9 +162,6 @@ class _Run:
 
     def _precision(self) -> AbstractContextManager[Any]:
         return _autocast(self.device, self.trainer.precision)
-
-    def _laid_out(self, inputs: Tensor) -> Tensor:
-        return _laid_out(inputs, self.device)
 
     def _clock(self) -> float:
         if self.device.type == "cuda":
@@ -247,7 +244,7 @@ def predict(
     for part in torch.split(indices, _EVALUATION_BATCH):
         inputs, _ = data.batch(part)
         with _autocast(device, precision):
-            logits = network(_laid_out(inputs, device))
+            logits = network(_laid_out(inputs))
         parts.append(F.log_softmax(_wide(logits), 1))
     return torch.cat(parts), data.labels[indices.to(data.labels.device)]
 
@@ -264,17 +261,16 @@ def _autocast(device: torch.device, precision: Precision) -> AbstractContextMana
 
 
 def _on_device(network: nn.Module, device: torch.device) -> nn.Module:
+    """Return the network with the channels last, where convolutions of images are fastest on all devices."""
     network.to(device)
-    if device.type == "cuda" and any(weight.ndim == 4 for weight in network.parameters()):
+    if any(weight.ndim == 4 for weight in network.parameters()):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
-def _laid_out(inputs: Tensor, device: torch.device) -> Tensor:
-    """Put the channels last on CUDA, where convolutions of images are fastest so."""
-    if device.type == "cuda" and inputs.ndim == 4:
-        return inputs.contiguous(memory_format=torch.channels_last)
-    return inputs
+def _laid_out(inputs: Tensor) -> Tensor:
+    """Return images as the network is laid out."""
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
 
 
 def _set_norms(network: nn.Module, recipe: Recipe) -> None:

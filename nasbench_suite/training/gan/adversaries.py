@@ -7,8 +7,8 @@ from torch import Tensor
 
 from nasbench_suite.spaces import Genes
 from nasbench_suite.training.gan.draws import uniform_rows
-from nasbench_suite.training.gan.folded import FoldedDiscriminator, FoldedGenerator
-from nasbench_suite.training.gan.recipe import LENGTH, GanRecipe
+from nasbench_suite.training.gan.folded import FoldedDiscriminator, FoldedGenerator, fold_of
+from nasbench_suite.training.gan.recipe import GanRecipe
 
 
 @dataclass
@@ -43,7 +43,7 @@ class _Player:
 
 
 class Adversaries:
-    """Many generators, each with a discriminator of its own, trained on the same noise and signals.
+    """Many generators, each with a discriminator of its own, trained on the same noise and inputs.
 
     Nothing in a step waits for the device, and all that it changes it changes in place, so that it can
     be captured as a CUDA graph.
@@ -56,8 +56,9 @@ class Adversaries:
         How to train.
     seed
         Of the initial weights.
-    signals
-        The training signals, `[n, 40]`, on the device and in the precision to compute in.
+    inputs
+        The training signals or images, `[n, channels, *size]`, on the device and in the precision to compute
+        in.
 
     Attributes
     ----------
@@ -70,11 +71,11 @@ class Adversaries:
         Which models are still trained, bool `[models, 1]`.
     """
 
-    def __init__(self, space: str, genes: Genes, recipe: GanRecipe, seed: int, signals: Tensor):
-        device, dtype = signals.device, signals.dtype
-        self.recipe, self.signals = recipe, signals
-        self.generator = FoldedGenerator(space, genes, recipe, device, dtype)
-        self.discriminator = FoldedDiscriminator(recipe)
+    def __init__(self, space: str, genes: Genes, recipe: GanRecipe, seed: int, inputs: Tensor):
+        device, dtype, shape = inputs.device, inputs.dtype, tuple(inputs.shape[1:])
+        self.recipe, self.inputs, self._fold = recipe, inputs, fold_of(shape)
+        self.generator = FoldedGenerator(space, genes, recipe, shape, device, dtype)
+        self.discriminator = FoldedDiscriminator(recipe, shape)
         own, critic = self.generator.layout, self.discriminator.layout
         widest = 2 * recipe.critic_channels
         uniform = uniform_rows(space, genes, seed, own.size + critic.size + widest).to(device, dtype)
@@ -83,7 +84,7 @@ class Adversaries:
         self._critic = _Player(critic.initial(for_critic), recipe.critic_rate)
         self._average = self._own.weights.clone()
         self.discriminator.start(self._critic.weights, for_vectors)
-        self.losses = signals.new_zeros(2, len(genes))
+        self.losses = inputs.new_zeros(2, len(genes))
         self.alive = torch.ones(len(genes), 1, dtype=torch.bool, device=device)
 
     @property
@@ -115,7 +116,7 @@ class Adversaries:
         noise
             `[critic steps, batch, latent]`.
         real
-            Which training signals, int64 `[critic steps, batch]`.
+            Which training inputs, int64 `[critic steps, batch]`.
         """
         for place in range(self.recipe.critic_steps - 1):
             with torch.no_grad():
@@ -132,10 +133,11 @@ class Adversaries:
             self._average.lerp_(self._own.weights, 1 - self.recipe.average)
 
     def _teach_critic(self, made: Tensor, real: Tensor) -> None:
-        models, batch = len(made), len(real)
+        models, batch = len(self.alive), len(real)
         self.discriminator.iterate(self._critic.weights)
-        shown = self.signals[real].T.expand(models, 1, LENGTH, batch)
-        both = torch.cat((shown, made.view(models, 1, LENGTH, batch)), 3).flatten(2)
+        fold = self._fold(batch)
+        shown = self.inputs[real]
+        both = fold.beside(fold.folded(shown.expand(models, *shown.shape)), made)
         weights = self._critic.weights.detach().requires_grad_()
         scores = self.discriminator(weights, both)
         loss = (1 - scores[:, :batch]).relu().mean(1) + (1 + scores[:, batch:]).relu().mean(1)

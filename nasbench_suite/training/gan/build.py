@@ -26,18 +26,18 @@ from nasbench_suite.spaces import Genes
 from nasbench_suite.storage import write_whole
 from nasbench_suite.tabular.gan_file import CURVES, GanDescription, GanFile, read_gan_file
 from nasbench_suite.training.blocks import environment
-from nasbench_suite.training.gan.classifier import gan_data, load_classifier
-from nasbench_suite.training.gan.curves import SAMPLES
+from nasbench_suite.training.gan.classifier import classifier_path, load_classifier
+from nasbench_suite.training.gan.data import get_gan_data
 from nasbench_suite.training.gan.generator import gan_space
-from nasbench_suite.training.gan.recipe import LENGTH, get_gan_recipe
+from nasbench_suite.training.gan.recipe import get_gan_recipe
 from nasbench_suite.training.gan.train import train_gans
 from nasbench_suite.training.machine import check_device
 
 PLAN = "gan.toml"
 REVISION = 1
 """Raised when a training of the same request may give other numbers."""
-_CPU_GROUP, _CUDA_BLOCK = 5, 1296
-"""Generators that train together on a CPU, where more gain nothing; and those of a block on a GPU."""
+_CPU_GROUP = 5
+"""Generators that train together on a CPU, where more gain nothing."""
 _WHAT_DAMAGE_RAISES = (zipfile.BadZipFile, zlib.error, OSError, ValueError, LookupError, EOFError, TypeError)
 
 Progress = Callable[[int, int], None]
@@ -55,6 +55,8 @@ class GanPlan(Card):
         Every architecture of it is trained with the first seed.
     recipe
         Name of a GAN recipe.
+    data
+        What is made: `mnist1d` or `fashion_mnist`.
     seeds
         One training of each architecture by each.
     sample
@@ -64,16 +66,20 @@ class GanPlan(Card):
         How many are trained at all, drawn at random with seed 0; 0 for all. For a pilot.
     block
         Architectures of a block on a CPU: what a killed process loses at most.
+    cuda_block
+        The same on a GPU, where a block trains at once: as many as its memory holds.
     """
 
     benchmark: Text
     task: Text
     space: Text
     recipe: Text
+    data: Text = "mnist1d"
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     sample: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=0)] = 0
     block: Annotated[int, Field(gt=0)] = 10
+    cuda_block: Annotated[int, Field(gt=0)] = 1296
 
     @cached_property
     def architectures(self) -> Genes:
@@ -94,7 +100,10 @@ class GanPlan(Card):
     def request(self) -> str:
         """What determines a training besides architecture and seed, as text."""
         recipe = {key: value for key, value in asdict(get_gan_recipe(self.recipe)).items() if key != "source"}
-        return json.dumps({"space": self.space, "recipe": recipe, "revision": REVISION}, sort_keys=True)
+        request = {"space": self.space, "recipe": recipe, "revision": REVISION}
+        if self.data != "mnist1d":  # which files of the first builds do not name
+            request["data"] = self.data
+        return json.dumps(request, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -119,11 +128,12 @@ def read_gan_plan(path: Path) -> GanPlan:
     CardError
         When it cannot be read or has a wrong key or value.
     NasbenchSuiteError
-        When it names a space or recipe that there is not, or a seed twice.
+        When it names a space, recipe or data that there are not, or a seed twice.
     """
     plan = read_card(path, GanPlan)
     gan_space(plan.space)
     get_gan_recipe(plan.recipe)
+    get_gan_data(plan.data)
     if len(set(plan.seeds)) != len(plan.seeds):
         raise NasbenchSuiteError(f"{path}: seeds are different numbers, not {plan.seeds}.")
     return plan
@@ -173,7 +183,7 @@ def build_gans(
 
 
 def _missing(plan: GanPlan, done: dict[int, set[int]], device: str) -> Iterator[GanBlock]:
-    size = plan.block if device == "cpu" else _CUDA_BLOCK
+    size = plan.block if device == "cpu" else plan.cuda_block
     for seed in plan.seeds:
         rows = np.array([row for row in plan.rows(seed).tolist() if row not in done[seed]], dtype=np.int64)
         for start in range(0, len(rows), size):
@@ -199,23 +209,31 @@ def train_block(block: GanBlock, folder: Path, device: str) -> int:
         plan.architectures[block.rows],
         plan.space,
         get_gan_recipe(plan.recipe),
+        data=get_gan_data(plan.data).load(),
+        classifier=load_classifier(classifier_path(plan.data), device),
         seed=block.seed,
         device=device,
         capture=device == "cuda",
         group=_CPU_GROUP if device == "cpu" else None,
     )
     content = io.BytesIO()
-    arrays: dict[str, Any] = {name: getattr(curves, name) for name in (*CURVES, "train_seconds", "samples")}
+    arrays: dict[str, Any] = {name: getattr(curves, name) for name in (*CURVES, "train_seconds")}
     np.savez_compressed(
         content,
         request=np.array(plan.request),
         ran_on=np.array(json.dumps(environment(device))),
         rows=block.rows,
         failures=np.array(curves.failures),
+        samples=_without_one_channel(curves.samples),
         **arrays,
     )
     write_whole(folder / block.file, content.getvalue())
     return len(block.rows)
+
+
+def _without_one_channel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return samples `[models, 8, channels, *size]` as they are kept: no channels where there is but one."""
+    return samples[:, :, 0] if samples.shape[2] == 1 else samples
 
 
 @dataclass(frozen=True)
@@ -317,7 +335,8 @@ def as_gan_file(plan: GanPlan, found: dict[int, dict[int, Training]]) -> GanFile
     ran_on = np.full((seeds, len(rows)), -1, dtype=np.int8)
     curves = {name: np.full((seeds, checkpoints, len(rows)), np.nan, dtype=np.float32) for name in CURVES}
     seconds = np.full((seeds, len(rows)), np.nan, dtype=np.float32)
-    samples = np.zeros((len(rows), SAMPLES, LENGTH), dtype=np.float16)
+    shape = next(one.samples.shape for of in found.values() for one in of.values())
+    samples = np.zeros((len(rows), *shape), dtype=np.float16)
     for at, seed in enumerate(plan.seeds):
         for row, one in found[seed].items():
             ran_on[at, place[row]] = environments.index(one.ran_on)
@@ -327,7 +346,7 @@ def as_gan_file(plan: GanPlan, found: dict[int, dict[int, Training]]) -> GanFile
             if at == 0:
                 samples[place[row]] = one.samples
     texts = dict(zip(rows, gan_space(plan.space).format(plan.architectures[rows]), strict=True))
-    accuracy = load_classifier().accuracy
+    accuracy = load_classifier(classifier_path(plan.data)).accuracy
     return GanFile(
         description=GanDescription(
             request=plan.request,
@@ -335,7 +354,7 @@ def as_gan_file(plan: GanPlan, found: dict[int, dict[int, Training]]) -> GanFile
             seeds=plan.seeds,
             asked=[len(plan.rows(seed)) for seed in plan.seeds],
             steps=[recipe.steps // checkpoints * (k + 1) for k in range(checkpoints)],
-            data=gan_data().provenance,
+            data=get_gan_data(plan.data).load().provenance,
             classifier=", ".join(f"{split} accuracy {value:.4f}" for split, value in accuracy.items()),
             environments=environments,
             failures={

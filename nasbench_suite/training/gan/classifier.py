@@ -1,11 +1,12 @@
-"""The classifier of signals whose features judge generators: small, shipped, and made again by this module.
+"""The classifiers whose features judge generators: small, shipped, and made again by this module.
 
-    python -m nasbench_suite.training.gan.classifier
+    python -m nasbench_suite.training.gan.classifier mnist1d
 
-What Inception v3 is to images, it is to MNIST-1D. A cell of NATS-Bench's topology space, three stages of
-it; its accuracy lies beside it in `tabular/gan-mnist1d/classifier.toml`.
+What Inception v3 is to photographs, they are to their data. A cell of NATS-Bench's topology space, three
+stages of it; the accuracy lies beside it in `tabular/gan-*/classifier.toml`.
 """
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,38 +19,37 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.sealed import Kind, open_sealed, write_sealed
 from nasbench_suite.spaces import get_space
 from nasbench_suite.storage import write_whole
-from nasbench_suite.training.data import TrainingData, load_data
-from nasbench_suite.training.gan.recipe import LENGTH
+from nasbench_suite.training.data import TrainingData
+from nasbench_suite.training.gan.data import GAN_DATA, get_gan_data
 from nasbench_suite.training.networks import Network, Skeleton
 from nasbench_suite.training.operations import ReluConvNorm, global_average
 from nasbench_suite.training.recipes import get_recipe
 from nasbench_suite.training.seeds import initial_network
 from nasbench_suite.training.trainer import Trainer, predict
 
-KIND = Kind("signal classifier", 1, "get it again, or run python -m nasbench_suite.training.gan.classifier")
+KIND = Kind("classifier", 1, "get it again, or run python -m nasbench_suite.training.gan.classifier NAME")
 CELL = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|none~0|skip_connect~1|nor_conv_3x3~2|"
-SKELETON = Skeleton(inputs=1, classes=10, dims=1, width=16, depth=1, style="light")
-EPOCHS = 25
+WIDTH = 16
 _SEED = 0
 
 
-def gan_data() -> TrainingData:
-    """Return the signals: 4,000 to train, 5,000 to validate, 5,000 to test."""
-    return load_data("mnist1d", train=4000, valid=5000, test=5000)
+def classifier_path(name: str) -> Path:
+    """Return where the shipped classifier of a data set lies.
 
-
-def classifier_path() -> Path:
-    """Return where the shipped classifier lies."""
-    return content_root() / "tabular" / "gan-mnist1d" / "classifier.h5"
+    Raises
+    ------
+    UnknownNameError
+        When generators of no task learn to make it.
+    """
+    return get_gan_data(name).folder / "classifier.h5"
 
 
 @dataclass(frozen=True, eq=False)
-class SignalClassifier:
+class Classifier:
     """A classifier in inference.
 
     Attributes
@@ -57,36 +57,43 @@ class SignalClassifier:
     network
         In evaluation, its normalisations merged into its convolutions.
     accuracy
-        What it classifies rightly of the signals to validate and to test, 0..1, by name of split.
+        What it classifies rightly of the inputs to validate and to test, 0..1, by name of split.
+    shape
+        Channels and size of its inputs.
+    classes
+        How many there are.
     """
 
     network: Network
     accuracy: Mapping[str, float]
+    shape: tuple[int, ...]
+    classes: int
 
     @torch.no_grad()
-    def __call__(self, signals: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features `[n, 64]` and log likelihoods `[n, 10]` of signals `[n, 1, 40]`."""
-        features = global_average(self.network.features(signals))
+    def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features `[n, 64]` and log likelihoods `[n, classes]` of inputs `[n, channels, *size]`."""
+        features = global_average(self.network.features(inputs))
         return features, torch.log_softmax(self.network.classifier(features), 1)
 
 
-def train_classifier(data: TrainingData, path: Path) -> dict[str, float]:
-    """Train the classifier and write it to a file; return its accuracy by split."""
-    network = _network()
-    Trainer().train(network, data, replace(get_recipe("short"), epochs=EPOCHS), seed=_SEED)
+def train_classifier(data: TrainingData, path: Path, epochs: int) -> dict[str, float]:
+    """Train a classifier and write it to a file; return its accuracy by split."""
+    network = _network(data.shape, data.classes)
+    Trainer().train(network, data, replace(get_recipe("short"), epochs=epochs), seed=_SEED)
     accuracy = {split: _accuracy(network, data, getattr(data, split)) for split in ("valid", "test")}
 
     def fill(file: h5py.File) -> None:
         file.attrs.update(accuracy)
+        file.attrs.update({"shape": data.shape, "classes": data.classes})
         for name, value in network.state_dict().items():
-            file[name] = value.numpy()
+            file[name] = value.contiguous().numpy()
 
     write_sealed(path, KIND, fill)
     return accuracy
 
 
-def load_classifier(path: Path | None = None, device: str | torch.device = "cpu") -> SignalClassifier:
-    """Read a classifier; the shipped one by default.
+def load_classifier(path: Path, device: str | torch.device = "cpu") -> Classifier:
+    """Read a classifier.
 
     Raises
     ------
@@ -95,21 +102,24 @@ def load_classifier(path: Path | None = None, device: str | torch.device = "cpu"
     NasbenchSuiteError
         When there is none.
     """
-    path = classifier_path() if path is None else path
-    network = _network()
     with open_sealed(path, KIND) as file:
+        shape, classes = tuple(map(int, file.attrs["shape"])), int(file.attrs["classes"])
+        network = _network(shape, classes)
         for name, target in network.state_dict().items():
             value: NDArray[np.generic] = np.asarray(file[name])
             if value.shape != tuple(target.shape) or not np.isfinite(value).all():
                 raise KIND.damaged(path)
             target.copy_(torch.from_numpy(value))
         accuracy = {split: float(file.attrs[split]) for split in ("valid", "test")}
-    return SignalClassifier(cast(Network, _merged(network.eval()).to(device)), accuracy)
+    merged = cast(Network, _merged(network.eval()).to(device))
+    return Classifier(merged, accuracy, shape, classes)
 
 
-def _network() -> Network:
+def _network(shape: tuple[int, ...], classes: int) -> Network:
     genes = get_space("nats_topology").parse(CELL)
-    return cast(Network, initial_network("nats_topology", genes, SKELETON, _SEED))
+    dims = 1 if len(shape) == 2 else 2
+    skeleton = Skeleton(inputs=shape[0], classes=classes, dims=dims, width=WIDTH, depth=1, style="light")
+    return cast(Network, initial_network("nats_topology", genes, skeleton, _SEED))
 
 
 def _merged(network: nn.Module) -> nn.Module:
@@ -126,15 +136,18 @@ def _accuracy(network: nn.Module, data: TrainingData, indices: Tensor) -> float:
 
 
 def _main() -> None:
-    path = classifier_path()
-    accuracy = train_classifier(gan_data(), path)
+    asked = argparse.ArgumentParser(description="Train the classifier whose features judge generators.")
+    asked.add_argument("data", choices=sorted(GAN_DATA), help="what it classifies")
+    known = get_gan_data(asked.parse_args().data)
+    data, path = known.load(), classifier_path(known.name)
+    accuracy = train_classifier(data, path, known.classifier_epochs)
     lines = (
         "# The classifier whose features judge generators; made by: "
-        "python -m nasbench_suite.training.gan.classifier",
+        f"python -m nasbench_suite.training.gan.classifier {known.name}",
         f'cell = "{CELL}"',
-        f"width = {SKELETON.width}",
-        f"length = {LENGTH}",
-        f"epochs = {EPOCHS}",
+        f"width = {WIDTH}",
+        f"shape = {list(data.shape)}",
+        f"epochs = {known.classifier_epochs}",
         *(f"{split}_accuracy = {accuracy[split]:.4f}" for split in ("valid", "test")),
     )
     write_whole(path.with_suffix(".toml"), "\n".join((*lines, "")).encode())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLES = 8
-"""Signals of every generator that are kept."""
+"""What of every generator is kept: so many signals or images."""
 _SHARED = ("steps", "failures")
 
 
@@ -21,10 +21,11 @@ class GanCurves:
     steps
         Of the generators at every checkpoint, int64 `[checkpoints]`.
     frechet_valid, frechet_test
-        Frechet distance to the signals to validate and to test, float64 `[models, checkpoints]`; less is
+        Frechet distance to the inputs to validate and to test, float64 `[models, checkpoints]`; less is
         better.
     inception
-        Inception score, float64 `[models, checkpoints]`; more is better, 1 to 10.
+        Inception score, float64 `[models, checkpoints]`; more is better, 1 to the number of
+        classes.
     generator_loss, critic_loss
         Hinge losses, means since the last checkpoint, float32 `[models, checkpoints]`; NaN from the
         checkpoint on at which one failed.
@@ -32,7 +33,8 @@ class GanCurves:
         Each model's share of the training, judgement apart, float64 `[models]`: processor seconds on the
         CPU, the device's time on CUDA.
     samples
-        Signals of the generator at the end, float32 `[models, 8, 40]`; of the same noise for all.
+        What the generator makes at the end, float32 `[models, 8, channels, *size]`; of the same noise for
+        all.
     failures
         Why a training is worth nothing, "" where it is not so, one per model.
     """

@@ -43,7 +43,7 @@ class StepDraws:
     noise
         `[steps, critic steps, batch, latent]`.
     real
-        Which training signals, int64 `[steps, critic steps, batch]`; drawn with replacement.
+        Which training inputs, int64 `[steps, critic steps, batch]`; drawn with replacement.
     """
 
     noise: Tensor
@@ -59,7 +59,7 @@ class StepDraws:
 
 
 def step_draws(recipe: GanRecipe, seed: int, chunk: int, n_real: int) -> StepDraws:
-    """Draw for the steps from `chunk * CHUNK` on; there are `n_real` training signals."""
+    """Draw for the steps from `chunk * CHUNK` on; there are `n_real` training inputs."""
     generator = _generator(seed, _STEPS, chunk)
     shape = (CHUNK, recipe.critic_steps, recipe.batch)
     noise = torch.randn(*shape, recipe.latent, generator=generator, dtype=torch.float64)

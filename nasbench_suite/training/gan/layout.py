@@ -9,8 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from nasbench_suite.training.gan.discriminator import N_CONVS, critic_widths
-from nasbench_suite.training.gan.recipe import LENGTH, GanRecipe
+from nasbench_suite.training.gan.discriminator import critic_features, critic_widths
+from nasbench_suite.training.gan.generator import bottom_size
+from nasbench_suite.training.gan.recipe import GanRecipe
 
 Form = Literal["as it is", "conv", "deconv", "point"]
 _ORIGINAL = ".parametrizations.weight.original"
@@ -25,9 +26,10 @@ class Part:
     name
         Its name in the one-by-one network.
     shape
-        Here: the taps of a kernel come first, then outputs, then inputs.
+        Here: of signals the taps of a kernel come first, then outputs, then inputs; of images all is as the
+        one-by-one network has it.
     form
-        How the one-by-one network has it.
+        How that has it.
     bound
         Initial values are uniform in +-bound (Glorot's, by fan in and fan out); 0: they are `value`.
     value
@@ -94,41 +96,40 @@ class Layout:
             target.copy_(by_name[name].as_module(own[name]))
 
 
-def generator_layout(n_cells: int, recipe: GanRecipe) -> Layout:
+def generator_layout(n_cells: int, recipe: GanRecipe, shape: tuple[int, ...]) -> Layout:
     """Return the layout of a generator with everything that any architecture of its space may have."""
-    return Layout(_generator_parts(n_cells, recipe.channels, recipe.latent))
+    return Layout(_generator_parts(n_cells, recipe, shape))
 
 
-def critic_layout(recipe: GanRecipe) -> Layout:
+def critic_layout(recipe: GanRecipe, shape: tuple[int, ...]) -> Layout:
     """Return the layout of a discriminator."""
-    return Layout(_critic_parts(critic_widths(recipe)))
+    return Layout(_critic_parts(recipe, shape))
 
 
-def _generator_parts(n_cells: int, channels: int, latent: int) -> Iterator[Part]:
-    bottom = channels * (LENGTH >> n_cells)
-    yield from _affine("bottom", (bottom, latent), "as it is", bottom + latent)
+def _generator_parts(n_cells: int, recipe: GanRecipe, shape: tuple[int, ...]) -> Iterator[Part]:
+    channels, dims = recipe.channels, len(shape) - 1
+    yield from _linear("bottom", recipe.latent, channels * math.prod(bottom_size(shape, n_cells)))
     for cell in range(n_cells):
-        yield from _cell_parts(f"cells.{cell}", cell, channels)
+        yield from _cell_parts(f"cells.{cell}", cell, channels, dims)
     yield from _norm_parts("last_norm", channels)
-    yield from _affine("last", (3, 1, channels), "conv", 3 * (1 + channels))
+    yield from _conv("last", dims, 3, channels, shape[0])
 
 
-def _cell_parts(name: str, earlier: int, channels: int) -> Iterator[Part]:
+def _cell_parts(name: str, earlier: int, channels: int, dims: int) -> Iterator[Part]:
     square = (channels, channels)
     for norm in ("norm1", "norm2"):
         yield from _norm_parts(f"{name}.{norm}", channels)
-    yield from _affine(f"{name}.deconv", (4, *square), "deconv", 8 * channels)
+    yield from _conv(f"{name}.deconv", dims, 4, *square, form="deconv")
     for conv in ("conv1", "conv2"):
-        yield from _affine(f"{name}.{conv}", (3, *square), "conv", 6 * channels)
+        yield from _conv(f"{name}.{conv}", dims, 3, *square)
     for point in ("shortcut", *(f"skips.{cell}" for cell in range(earlier))):
-        yield from _affine(f"{name}.{point}", square, "point", 2 * channels)
+        yield from _conv(f"{name}.{point}", dims, 1, *square, form="point")
 
 
-def _critic_parts(widths: tuple[int, ...]) -> Iterator[Part]:
-    for number, (inputs, outputs) in enumerate(pairwise(widths)):
-        yield from _affine(f"convs.{number}", (4, outputs, inputs), "conv", 4 * (inputs + outputs))
-    flat = widths[-1] * (LENGTH >> N_CONVS)
-    yield from _affine("score", (1, flat), "as it is", 1 + flat)
+def _critic_parts(recipe: GanRecipe, shape: tuple[int, ...]) -> Iterator[Part]:
+    for number, (inputs, outputs) in enumerate(pairwise(critic_widths(recipe, shape))):
+        yield from _conv(f"convs.{number}", len(shape) - 1, 4, inputs, outputs)
+    yield from _linear("score", critic_features(recipe, shape), 1)
 
 
 def _norm_parts(name: str, channels: int) -> Iterator[Part]:
@@ -136,10 +137,24 @@ def _norm_parts(name: str, channels: int) -> Iterator[Part]:
     yield Part(f"{name}.bias", (channels,))
 
 
-def _affine(name: str, shape: tuple[int, ...], form: Form, fans: int) -> Iterator[Part]:
+def _linear(name: str, inputs: int, outputs: int) -> Iterator[Part]:
+    yield from _affine(name, (outputs, inputs), "as it is", inputs + outputs, outputs)
+
+
+def _conv(name: str, dims: int, taps: int, inputs: int, outputs: int, form: Form = "conv") -> Iterator[Part]:
+    fans = taps**dims * (inputs + outputs)
+    if dims == 1:
+        shape = (outputs, inputs) if form == "point" else (taps, outputs, inputs)
+        yield from _affine(name, shape, form, fans, outputs)
+        return
+    ends = (inputs, outputs) if form == "deconv" else (outputs, inputs)
+    yield from _affine(name, (*ends, *[taps] * dims), "as it is", fans, outputs)
+
+
+def _affine(name: str, shape: tuple[int, ...], form: Form, fans: int, outputs: int) -> Iterator[Part]:
     """Yield weight and bias; `fans` is fan in and fan out together."""
     yield Part(f"{name}.weight", shape, form, bound=math.sqrt(6 / fans))
-    yield Part(f"{name}.bias", (shape[-2],))
+    yield Part(f"{name}.bias", (outputs,))
 
 
 Views = Mapping[str, Tensor]

@@ -1,4 +1,4 @@
-"""Normalisation and ReLU of many models, each with its own kind, the batch last."""
+"""Normalisation and ReLU of many models, each with its own kind."""
 
 from typing import Any
 
@@ -31,9 +31,9 @@ def rectified(x: Tensor, floor: Tensor) -> Tensor:
 
 
 class _Normalised(torch.autograd.Function):
-    """`x * scale + shift` with one scale and shift per model, channel and signal, `[m, channels, 1, batch]`.
+    """`x * scale + shift` with one scale and shift per model, channel and input, `[m, channels, 1, batch]`.
 
-    Both follow from the moments of every signal; where the batch is normalised as one, these are pooled.
+    Both follow from the moments of every input; where the batch is normalised as one, these are pooled.
     """
 
     @staticmethod
@@ -65,29 +65,26 @@ class _Normalised(torch.autograd.Function):
         return torch.addcmul(offset, x, slope).addcmul_(grad, scale), grad_weight, grad_bias, None, None
 
 
-def normalised(x: Tensor, weight: Tensor, bias: Tensor, pooled: Tensor, some: Tensor, batch: int) -> Tensor:
-    """Normalise with the statistics of the batch, or of each signal.
+def normalised(x: Tensor, weight: Tensor, bias: Tensor, pooled: Tensor, some: Tensor) -> Tensor:
+    """Normalise with the statistics of the batch, or of each signal or image.
 
     Parameters
     ----------
     x
-        `[m, channels, length * batch]`.
+        `[models, channels, places, batch]`, however it lies in memory.
     weight, bias
-        `[m, channels]`; for batch normalisation alone.
+        `[models, channels]`; for batch normalisation alone.
     pooled
-        Which models normalise over the batch, bool `[m, 1, 1, 1]`; the others over each signal.
+        Which models normalise over the batch, bool `[models]`; the others over each signal or image.
     some
-        Which models normalise at all, bool `[m, 1, 1, 1]`.
-    batch
-        How many signals there are.
+        Which models normalise at all, bool `[models]`.
 
     Returns
     -------
     Tensor
-        Of the shape of `x`.
+        Of the shape of `x`, lying as it does.
     """
-    weight, bias = weight[:, :, None, None], bias[:, :, None, None]
-    y: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
-        x.view(*x.shape[:2], -1, batch), weight, bias, pooled, some
-    )
-    return y.view_as(x)
+    per_channel = (part[:, :, None, None] for part in (weight, bias))
+    per_model = (part[:, None, None, None] for part in (pooled, some))
+    y: Tensor = _Normalised.apply(x, *per_channel, *per_model)  # type: ignore[no-untyped-call]
+    return y

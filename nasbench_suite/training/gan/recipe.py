@@ -1,12 +1,9 @@
-"""How generators and discriminators of signals are trained and judged."""
+"""How generators and discriminators are trained and judged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
-
-LENGTH = 40
-"""Numbers of a signal."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +21,14 @@ class GanRecipe:
     critic_steps
         Steps of the discriminator before each of the generator's; the last of them has the same noise.
     batch
-        Signals per step: as many real ones as generated ones.
+        Signals or images per step: as many real ones as generated ones.
     channels, latent
         Channels of every cell of the generator, and numbers that it starts from.
     critic_channels
         Channels of the discriminator's first layer, of which the others have twice as many.
     critic_gain
         What every activation of the discriminator is multiplied by: spectral normalisation bounds what a
-        layer can do at most, and what it does to most signals is far less, so that without a gain scores
+        layer can do at most, and what it does to most inputs is far less, so that without a gain scores
         are small.
     generator_rate, critic_rate
         Learning rates at the start.
@@ -44,8 +41,8 @@ class GanRecipe:
     checkpoints
         How often generators are judged, at equal distances, the last time at the end.
     judged, judged_batch
-        Signals that a judgement generates, and how many at a time, over which batch normalisation takes
-        its statistics.
+        Signals or images that a judgement generates, and how many at a time, over which batch normalisation
+        takes its statistics.
 
     Raises
     ------

@@ -9,26 +9,27 @@ from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.gan.build import PLAN, GanPlan, read_gan_plan
-from nasbench_suite.training.gan.classifier import SignalClassifier, gan_data, load_classifier
+from nasbench_suite.training.gan.classifier import Classifier, classifier_path, load_classifier
+from nasbench_suite.training.gan.data import get_gan_data
 from nasbench_suite.training.gan.recipe import GanRecipe, get_gan_recipe
 from nasbench_suite.training.machine import check_device
 
 
 @dataclass(frozen=True, eq=False)
 class GanSetting:
-    """A space of generators, the signals, how generators are trained, and what judges them."""
+    """A space of generators, what they learn to make, how they are trained, and what judges them."""
 
     space: str
     data: TrainingData
     recipe: GanRecipe
-    classifier: SignalClassifier
+    classifier: Classifier
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "GanSetting":
         """Return it as it is: nothing in it ever changes."""
         return self
 
-    def signals(self, split: Literal["train", "valid", "test"]) -> Tensor:
-        """Return the signals of a split, `[n, 1, 40]`."""
+    def inputs(self, split: Literal["train", "valid", "test"]) -> Tensor:
+        """Return the signals or images of a split, `[n, channels, *size]`."""
         return self.data.batch(getattr(self.data, split))[0]
 
     def request(self) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def gan_setting_of(task: str, *, device: str = "cpu") -> GanSetting:
     Raises
     ------
     NasbenchSuiteError
-        When nothing says how, or the device is not there.
+        When nothing says how, or the device or the data are not there.
     """
     check_device(device)
     known = gan_tasks()
@@ -67,5 +68,8 @@ def gan_setting_of(task: str, *, device: str = "cpu") -> GanSetting:
             f"{task} cannot be trained here: no {PLAN} says how; what can is {', '.join(known)}."
         )
     plan = known[task]
-    data, classifier = gan_data().to(device), load_classifier(device=device)
+    data, classifier = (
+        get_gan_data(plan.data).load(device),
+        load_classifier(classifier_path(plan.data), device),
+    )
     return GanSetting(plan.space, data, get_gan_recipe(plan.recipe), classifier)

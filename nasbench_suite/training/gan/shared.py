@@ -1,13 +1,14 @@
 """A generator whose weights all architectures of a space share, against one discriminator.
 
 Gong et al.: "AutoGAN" (ICCV 2019), section 3.2. A step trains what one architecture has of the weights. At
-first only the first cells are there and signals are coarse; cells that are added find the weights of the
-others trained.
+first only the first cells are there and what they make is coarse; cells that are added find the weights of
+the others trained.
 """
 
 from dataclasses import replace
 
 import numpy as np
+import torch.nn.functional as F  # noqa: N812  # its usual name
 from torch import Tensor
 
 from nasbench_suite.spaces import Genes
@@ -25,7 +26,7 @@ class SharedGan:
     Parameters
     ----------
     setting
-        The space, the signals, the recipe (its steps and judgements are not used, and neither decay nor
+        The space, the data, the recipe (its steps and judgements are not used, and neither decay nor
         moving average) and what judges.
     seed
         Of the initial weights.
@@ -34,11 +35,11 @@ class SharedGan:
     def __init__(self, setting: GanSetting, seed: int):
         self.setting = setting
         self.cells = gan_space(setting.space).n_cells
-        signals = setting.signals("train")[:, 0]
+        inputs = setting.inputs("train")
         recipe = replace(setting.recipe, decay=False, average=0.0)
         first = gan_space(setting.space).decode(np.zeros(1, dtype=np.int64))
-        self._adversaries = Adversaries(setting.space, first, recipe, seed, signals)
-        self._signals = {self.cells: signals}
+        self._adversaries = Adversaries(setting.space, first, recipe, seed, inputs)
+        self._inputs = {self.cells: inputs}
         self._judges: dict[tuple[int, int], Judge] = {}
 
     def step(self, row: Genes, depth: int, noise: Tensor, real: Tensor) -> tuple[float, float]:
@@ -53,29 +54,29 @@ class SharedGan:
         noise
             `[critic steps, batch, latent]`.
         real
-            Which training signals, int64 `[critic steps, batch]`.
+            Which training inputs, int64 `[critic steps, batch]`.
         """
-        if depth not in self._signals:
-            self._signals[depth] = coarse(self._signals[self.cells], self.cells - depth)
+        if depth not in self._inputs:
+            self._inputs[depth] = coarse(self._inputs[self.cells], self.cells - depth)
         own = self._adversaries
-        own.signals, own.generator = self._signals[depth], self._generator(row, depth)
+        own.inputs, own.generator = self._inputs[depth], self._generator(row, depth)
         own.losses.zero_()
         own.step(noise, real)
         generator, critic = own.losses[:, 0].tolist()
         return generator, critic
 
-    def judge(self, row: Genes, depth: int, signals: int) -> Judgement:
-        """Judge so many signals of one architecture, beside real ones as coarse as they are."""
+    def judge(self, row: Genes, depth: int, count: int) -> Judgement:
+        """Judge so many signals or images of one architecture, beside real ones as coarse as they are."""
         self._adversaries.generator = self._generator(row, depth)
-        return self._judge(depth, signals)(self._adversaries)
+        return self._judge(depth, count)(self._adversaries)
 
-    def _judge(self, depth: int, signals: int) -> Judge:
-        if (depth, signals) not in self._judges:
-            at_once = min(signals, self.setting.recipe.judged_batch)
-            recipe = replace(self.setting.recipe, judged=signals // at_once * at_once, judged_batch=at_once)
-            valid, test = (coarse(self.setting.signals(p), self.cells - depth) for p in ("valid", "test"))
-            self._judges[depth, signals] = Judge(self.setting.classifier, recipe, valid, test)
-        return self._judges[depth, signals]
+    def _judge(self, depth: int, count: int) -> Judge:
+        if (depth, count) not in self._judges:
+            at_once = min(count, self.setting.recipe.judged_batch)
+            recipe = replace(self.setting.recipe, judged=count // at_once * at_once, judged_batch=at_once)
+            valid, test = (coarse(self.setting.inputs(p), self.cells - depth) for p in ("valid", "test"))
+            self._judges[depth, count] = Judge(self.setting.classifier, recipe, valid, test)
+        return self._judges[depth, count]
 
     def step_bytes(self, row: Genes) -> int:
         """Return the bytes that a generator's step holds with all cells, see `step_memory`."""
@@ -90,14 +91,13 @@ class SharedGan:
         return held_bytes(loss, [weights], own.state)
 
     def _generator(self, row: Genes, depth: int) -> FoldedGenerator:
-        weights = self._adversaries.weights
-        return FoldedGenerator(
-            self.setting.space, row[None], self.setting.recipe, weights.device, weights.dtype, depth
-        )
+        weights, shape = self._adversaries.weights, self.setting.data.shape
+        how = (self.setting.recipe, shape, weights.device, weights.dtype, depth)
+        return FoldedGenerator(self.setting.space, row[None], *how)
 
 
-def coarse(signals: Tensor, halvings: int) -> Tensor:
-    """Return signals `[..., length]` in which every run of `2^halvings` numbers is their mean."""
+def coarse(inputs: Tensor, halvings: int) -> Tensor:
+    """Return inputs `[n, channels, *size]` in which every run or square of `2^halvings` is its mean."""
     run = 1 << halvings
-    means = signals.view(*signals.shape[:-1], -1, run).mean(-1, keepdim=True)
-    return means.expand(*means.shape[:-1], run).flatten(-2)
+    pool = F.avg_pool1d if inputs.ndim == 3 else F.avg_pool2d
+    return F.interpolate(pool(inputs, run), size=inputs.shape[2:], mode="nearest")

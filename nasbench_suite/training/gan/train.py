@@ -14,7 +14,7 @@ from nasbench_suite.spaces import Genes
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.gan.adversaries import Adversaries
 from nasbench_suite.training.gan.captured import CapturedStep
-from nasbench_suite.training.gan.classifier import SignalClassifier, gan_data, load_classifier
+from nasbench_suite.training.gan.classifier import Classifier
 from nasbench_suite.training.gan.curves import GanCurves
 from nasbench_suite.training.gan.draws import CHUNK, StepDraws, step_draws
 from nasbench_suite.training.gan.judge import Judge, Judgement
@@ -30,20 +30,20 @@ def train_gans(
     space: str,
     recipe: GanRecipe,
     *,
+    data: TrainingData,
+    classifier: Classifier,
     seed: int,
     device: str | torch.device = "cpu",
     capture: bool = False,
     group: int | None = None,
     progress: Progress | None = None,
-    data: TrainingData | None = None,
-    classifier: SignalClassifier | None = None,
 ) -> GanCurves:
     """Train a generator of every architecture, with a discriminator of its own each.
 
     A result does not depend on what else is trained, but for rounding. A training whose weights or
     losses are no numbers is given up with the reason, and from there on has the scores of a generator
-    that makes nothing but zeros. One whose generator makes a single signal in the end has a reason, too;
-    its inception score is 1, and its distance that which its signal has.
+    that makes nothing but zeros. One whose generator makes a single signal or image in the end has a reason,
+    too; its inception score is 1, and its distance that which this has.
 
     Parameters
     ----------
@@ -53,6 +53,10 @@ def train_gans(
         `gan` or `gan_two_cells`.
     recipe
         How to train and judge.
+    data
+        The signals or images that they learn to make.
+    classifier
+        What judges; on the device.
     seed
         Of initial weights, noise and batches.
     device
@@ -63,15 +67,12 @@ def train_gans(
         Most models at once; all if None.
     progress
         Called every 100 steps with the steps that are done and all steps, over all groups.
-    data
-        Signals; those of `gan_data()` if None.
-    classifier
-        What judges; the shipped one if None. On the device.
 
     Raises
     ------
     NasbenchSuiteError
         When there are no architectures, the group is none, or a capture is asked for without CUDA.
+        Or when the space has too many cells for the size of what is made.
     ArchitectureError
         When the rows are no architectures of the space.
     """
@@ -82,19 +83,17 @@ def train_gans(
         raise NasbenchSuiteError(f"a group must have at least 1 model, not {group}.")
     if capture and device.type != "cuda":
         raise NasbenchSuiteError(f"a step is captured on cuda only, not on {device.type}; leave capture off.")
-    data = (gan_data() if data is None else data).to(device)
-    classifier = load_classifier(device=device) if classifier is None else classifier
+    data = data.to(device)
     with _steady(device):
-        valid, test = (data.batch(part)[0] for part in (data.valid, data.test))
-        judge, signals = Judge(classifier, recipe, valid, test), data.batch(data.train)[0][:, 0]
+        train, valid, test = (data.batch(part)[0] for part in (data.train, data.valid, data.test))
+        judge = Judge(classifier, recipe, valid, test)
         starts = range(0, len(genes), group or len(genes))
         parts = []
         for number, start in enumerate(starts):
             rows = genes[start : start + (group or len(genes))]
             told = _within(progress, number, len(starts))
-            parts.append(
-                _Run(Adversaries(space, rows, recipe, seed, signals), judge, seed, capture, told).train()
-            )
+            adversaries = Adversaries(space, rows, recipe, seed, train)
+            parts.append(_Run(adversaries, judge, seed, capture, told).train())
     return GanCurves.concatenate(parts)
 
 
@@ -135,8 +134,8 @@ class _Run:
         return self._curves(apart)
 
     def _drawn(self, chunk: int) -> StepDraws:
-        signals = self.adversaries.signals
-        return step_draws(self.recipe, self.seed, chunk, len(signals)).to(signals.device, signals.dtype)
+        inputs = self.adversaries.inputs
+        return step_draws(self.recipe, self.seed, chunk, len(inputs)).to(inputs.device, inputs.dtype)
 
     def _tell(self, step: int) -> None:
         if self.progress is not None:

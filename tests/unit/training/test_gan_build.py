@@ -15,8 +15,10 @@ from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.tabular.gan_file import CURVES, read_gan_file, write_gan_file
 from nasbench_suite.tabular.importers import gan
 from nasbench_suite.training.data import load_data
-from nasbench_suite.training.gan import build, recipe, train
+from nasbench_suite.training.gan import build, recipe
 from nasbench_suite.training.gan.build import as_gan_file, build_gans, collected, read_gan_plan
+from nasbench_suite.training.gan.classifier import classifier_path, load_classifier
+from nasbench_suite.training.gan.data import GanData, get_gan_data
 from nasbench_suite.training.gan.recipe import GanRecipe
 from nasbench_suite.training.gan.train import train_gans
 
@@ -49,8 +51,7 @@ def recipes():
         known = {**recipe.GAN_RECIPES, "tiny": TINY, "other": replace(TINY, latent=3)}
         patch.setattr(recipe, "GAN_RECIPES", known)
         few = load_data("mnist1d", train=100, valid=80, test=60)  # judging all takes a second for every block
-        for module in (build, train):
-            patch.setattr(module, "gan_data", lambda: few)
+        patch.setattr(GanData, "load", lambda data, device="cpu": few)
         yield
 
 
@@ -81,7 +82,14 @@ def test_every_training_is_that_of_its_architecture_and_seed(plan, built):
     assert set(plan.rows(3)) < set(rows)
     assert {seed: sorted(of) for seed, of in built.items()} == {0: rows.tolist(), 3: plan.rows(3).tolist()}
     for seed in plan.seeds:
-        alone = train_gans(plan.architectures[plan.rows(seed)], "gan_two_cells", TINY, seed=seed)
+        alone = train_gans(
+            plan.architectures[plan.rows(seed)],
+            "gan_two_cells",
+            TINY,
+            data=get_gan_data("mnist1d").load(),
+            classifier=load_classifier(classifier_path("mnist1d")),
+            seed=seed,
+        )
         for at, row in enumerate(plan.rows(seed).tolist()):
             for name in CURVES:
                 found = built[seed][row].curves[name]

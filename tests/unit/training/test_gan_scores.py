@@ -8,8 +8,8 @@ from scipy import linalg
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.sealed import open_sealed, write_sealed
 from nasbench_suite.training.data import load_data
-from nasbench_suite.training.gan import classifier as module
-from nasbench_suite.training.gan.classifier import KIND, classifier_path, gan_data, load_classifier
+from nasbench_suite.training.gan.classifier import KIND, classifier_path, load_classifier, train_classifier
+from nasbench_suite.training.gan.data import get_gan_data
 from nasbench_suite.training.gan.scores import (
     Gaussian,
     Moments,
@@ -17,6 +17,8 @@ from nasbench_suite.training.gan.scores import (
     frechet_distance,
     inception_score,
 )
+
+SHIPPED = classifier_path("mnist1d")
 
 
 def gaussian(mean, covariance):
@@ -100,11 +102,11 @@ def test_moments_of_batches_are_those_of_all():
 
 @pytest.fixture(scope="module")
 def classifier():
-    return load_classifier()
+    return load_classifier(SHIPPED)
 
 
 def test_the_shipped_classifier_is_as_good_as_it_says(classifier):
-    data = gan_data()
+    data = get_gan_data("mnist1d").load()
     for split in ("valid", "test"):
         inputs, labels = data.batch(getattr(data, split))
         features, likelihood = classifier(inputs)
@@ -113,12 +115,12 @@ def test_the_shipped_classifier_is_as_good_as_it_says(classifier):
         right = (likelihood.argmax(1) == labels).double().mean().item()
         assert right == pytest.approx(classifier.accuracy[split], abs=5e-4)
         assert right > 0.97
-    said = classifier_path().with_suffix(".toml").read_text()
+    said = SHIPPED.with_suffix(".toml").read_text()
     assert f"test_accuracy = {classifier.accuracy['test']:.4f}" in said
 
 
 def test_its_features_decide_and_real_signals_score_well(classifier):
-    data = gan_data()
+    data = get_gan_data("mnist1d").load()
     (valid, likelihood), (test, _) = (classifier(data.batch(part)[0]) for part in (data.valid, data.test))
     again = torch.log_softmax(classifier.network.classifier(valid), 1)
     assert torch.allclose(again, likelihood)
@@ -128,16 +130,15 @@ def test_its_features_decide_and_real_signals_score_well(classifier):
     assert inception_score(likelihood[None]).item() > 8
 
 
-def test_a_classifier_is_read_as_it_was_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "EPOCHS", 2)
+def test_a_classifier_is_read_as_it_was_written(tmp_path):
     data, path = load_data("mnist1d", train=200, valid=130, test=100), tmp_path / "classifier.h5"
-    said = module.train_classifier(data, path)
+    said = train_classifier(data, path, epochs=2)
     made = load_classifier(path)
     assert made.accuracy == said
     inputs, labels = data.batch(data.test)
     _, likelihood = made(inputs)
     assert (likelihood.argmax(1) == labels).double().mean().item() == pytest.approx(said["test"], abs=0.011)
-    assert not torch.allclose(likelihood, load_classifier()(inputs)[1], atol=0.1)
+    assert not torch.allclose(likelihood, load_classifier(SHIPPED)(inputs)[1], atol=0.1)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((16, 1, 3), np.float32), np.full((16, 1, 1), np.nan, np.float32)])
@@ -145,7 +146,7 @@ def test_a_classifier_of_another_network_is_refused(tmp_path, wrong):
     path = tmp_path / "classifier.h5"
 
     def fill(file):
-        with open_sealed(classifier_path(), KIND) as shipped:
+        with open_sealed(SHIPPED, KIND) as shipped:
             for name, value in shipped.items():
                 shipped.copy(value, file, name)
             file.attrs.update(shipped.attrs)
@@ -158,7 +159,7 @@ def test_a_classifier_of_another_network_is_refused(tmp_path, wrong):
 
 
 def test_a_damaged_classifier_is_refused(tmp_path):
-    content = bytearray(classifier_path().read_bytes())
+    content = bytearray(SHIPPED.read_bytes())
     content[5000] ^= 1
     (tmp_path / "classifier.h5").write_bytes(content)
     with pytest.raises(DamagedFileError, match=f"no {KIND.name}"):

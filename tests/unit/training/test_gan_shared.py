@@ -31,37 +31,47 @@ def draws(setting, seed=0):
 
 
 def parts(gan):
-    layout = generator_layout(2, gan.setting.recipe)
+    layout = generator_layout(2, gan.setting.recipe, gan.setting.data.shape)
     return {name: part.clone() for name, part in layout.views(gan._adversaries.weights).items()}
 
 
+@pytest.mark.parametrize("shape", [(1, 40), (2, 8, 16)], ids=["signals", "images"])
 @pytest.mark.parametrize("space", ["gan", "gan_two_cells"])
-def test_the_first_cells_make_signals_that_are_coarse(space):
+def test_what_the_first_cells_make_is_coarse(space, shape):
     known, recipe = get_space(space), tiny_gan_setting(space).recipe
     row = known.sample(np.random.default_rng(3), 1)
-    network = Generator(space, row[0], recipe).double()
-    layout = generator_layout(known.n_cells, recipe)
+    network = Generator(space, row[0], recipe, shape).double()
+    layout = generator_layout(known.n_cells, recipe, shape)
     weights = layout.initial(torch.rand(1, layout.size, dtype=torch.float64))
     layout.write(weights[0], network)
     noise = torch.randn(7, recipe.latent, dtype=torch.float64)
     for depth in range(1, known.n_cells + 1):
-        x = network.bottom(noise).unflatten(1, (network.channels, -1))
+        x = network.bottom(noise).unflatten(1, (network.channels, *network.size))
         inner = []
         for cell in network.cells[:depth]:
             handed_on, x = cell(x, inner)
             inner.append(handed_on)
-        expected = network.last(F.relu(network.last_norm(x)))[:, 0]
-        assert expected.shape == (7, 40 >> (known.n_cells - depth))
-        expected = expected.repeat_interleave(1 << (known.n_cells - depth), dim=1)
-        made = FoldedGenerator(space, row, recipe, torch.device("cpu"), torch.float64, depth)(weights, noise)
-        assert torch.allclose(made.view(40, 7).T, expected, atol=1e-10)
+        expected = network.last(F.relu(network.last_norm(x)))
+        expected = expected if len(shape) == 2 else expected.tanh()
+        times = 1 << (known.n_cells - depth)
+        assert expected.shape == (7, shape[0], *(length // times for length in shape[1:]))
+        for axis in range(2, expected.ndim):
+            expected = expected.repeat_interleave(times, dim=axis)
+        how = (recipe, shape, torch.device("cpu"), torch.float64, depth)
+        folded = FoldedGenerator(space, row, *how)
+        assert torch.allclose(folded.unfolded(folded(weights, noise), 7)[0], expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("halvings", [0, 1, 2])
-def test_coarse_signals_are_means(halvings):
+def test_coarse_signals_and_images_are_means(halvings):
+    run = 1 << halvings
     signals = torch.randn(5, 1, 40, dtype=torch.float64)
-    expected = F.avg_pool1d(signals, 1 << halvings).repeat_interleave(1 << halvings, dim=2)
-    assert torch.allclose(coarse(signals, halvings), expected)
+    means = signals.view(5, 1, -1, run).mean(3).repeat_interleave(run, dim=2)
+    assert torch.allclose(coarse(signals, halvings), means)
+    images = torch.randn(5, 3, 8, 16, dtype=torch.float64)
+    means = images.view(5, 3, 8 // run, run, 16 // run, run).mean((3, 5))
+    means = means.repeat_interleave(run, dim=2).repeat_interleave(run, dim=3)
+    assert torch.allclose(coarse(images, halvings), means)
 
 
 def test_a_step_trains_what_its_architecture_has_and_nothing_else(setting):
@@ -87,8 +97,7 @@ def test_a_cell_that_is_not_there_yet_keeps_its_weights(setting):
 
 def test_with_all_cells_a_step_is_that_of_a_single_generator(setting):
     gan = SharedGan(setting, seed=5)
-    signals = setting.signals("train")[:, 0]
-    single = Adversaries("gan_two_cells", PLAIN[None], gan._adversaries.recipe, 5, signals)
+    single = Adversaries("gan_two_cells", PLAIN[None], gan._adversaries.recipe, 5, setting.inputs("train"))
     single._own.weights.copy_(gan._adversaries.weights)
     single._critic.weights.copy_(gan._adversaries.critic_weights)
     for own, other in zip(single.discriminator.left, gan._adversaries.discriminator.left, strict=True):
@@ -106,9 +115,9 @@ def test_with_all_cells_a_step_is_that_of_a_single_generator(setting):
 def test_real_signals_are_as_coarse_as_generated_ones(setting):
     gan = SharedGan(setting, seed=1)
     gan.step(ROW, 1, *draws(setting))
-    assert torch.equal(gan._adversaries.signals, coarse(setting.signals("train")[:, 0], 1))
+    assert torch.equal(gan._adversaries.inputs, coarse(setting.inputs("train"), 1))
     gan.step(ROW, 2, *draws(setting))
-    assert torch.equal(gan._adversaries.signals, setting.signals("train")[:, 0])
+    assert torch.equal(gan._adversaries.inputs, setting.inputs("train"))
 
 
 def test_judgements_are_of_as_many_signals_as_are_asked_for(setting):

@@ -11,7 +11,7 @@ from nasbench_suite.errors import ArchitectureError, NasbenchSuiteError
 from nasbench_suite.training.data import load_data
 from nasbench_suite.training.gan import train
 from nasbench_suite.training.gan.adversaries import Adversaries
-from nasbench_suite.training.gan.classifier import load_classifier
+from nasbench_suite.training.gan.classifier import Classifier, classifier_path, load_classifier
 from nasbench_suite.training.gan.curves import GanCurves
 from nasbench_suite.training.gan.draws import judged_noise
 from nasbench_suite.training.gan.recipe import GanRecipe
@@ -38,12 +38,17 @@ def data():
     return load_data("mnist1d", train=200, valid=130, test=100)
 
 
+def shipped():
+    return load_classifier(classifier_path("mnist1d"))
+
+
 @pytest.fixture(scope="module")
 def trained(data):
     """Trains the same as the others, but for what is said."""
 
     def trained(rows=ROWS, seed=0, recipe=RECIPE, **settings):
-        return train_gans(rows, "gan_two_cells", recipe, seed=seed, data=data, **settings)
+        settings = {"data": data, "classifier": shipped(), **settings}
+        return train_gans(rows, "gan_two_cells", recipe, seed=seed, **settings)
 
     return trained
 
@@ -55,7 +60,7 @@ def curves(trained):
 
 def test_curves_have_their_shapes_and_nothing_is_missing(curves):
     assert curves.steps.tolist() == [3, 6]
-    assert curves.samples.shape == (5, 8, 40)
+    assert curves.samples.shape == (5, 8, 1, 40)
     assert curves.train_seconds.shape == (5,)
     assert (curves.train_seconds > 0).all()
     assert curves.failures == ("",) * 5
@@ -85,13 +90,13 @@ def test_groups_give_what_all_at_once_give(trained, curves):
 
 def test_scores_are_those_of_the_signals(data, trained):
     recipe = replace(RECIPE, steps=1, checkpoints=1)
-    curves, classifier = trained(recipe=recipe), load_classifier()
-    group = Adversaries("gan_two_cells", ROWS, recipe, 0, data.batch(data.train)[0][:, 0])
+    curves, classifier = trained(recipe=recipe), shipped()
+    group = Adversaries("gan_two_cells", ROWS, recipe, 0, data.batch(data.train)[0])
     draws = train.step_draws(recipe, 0, 0, 200)
     group.step(draws.noise[0].float(), draws.real[0])
     parts = [group.generator(group.weights, noise) for noise in judged_noise(recipe).float().split(30)]
     signals = torch.cat([part.view(5, 40, 30).mT for part in parts], 1)
-    assert np.allclose(curves.samples, signals[:, :8], atol=1e-5)
+    assert np.allclose(curves.samples[:, :, 0], signals[:, :8], atol=1e-5)
     real = {
         split: fit_gaussian(classifier(data.batch(getattr(data, split))[0])[0]) for split in ("valid", "test")
     }
@@ -138,7 +143,7 @@ def broken(how):
 
 def silent_scores(data, classifier=None):
     """Return distances to validation and test signals of what lies in one point, by numpy."""
-    known, found = classifier or load_classifier(), []
+    known, found = classifier or shipped(), []
     own = known(torch.zeros(1, 1, 40))[0][0].double().numpy()
     for part in (data.valid, data.test):
         features = known(data.batch(part)[0])[0].double().numpy()
@@ -166,14 +171,14 @@ def test_signals_that_cannot_be_judged_have_a_reason(trained, monkeypatch):
     def enlarge(group):
         group.generator.layout.views(group.weights)["last.weight"][1] = 1e8
 
-    known = load_classifier()
+    class Overwhelmed(Classifier):
+        def __call__(self, inputs):
+            features, likelihood = super().__call__(inputs)
+            return torch.where(inputs.abs().amax(2) > 1e6, torch.inf, features), likelihood
 
-    def classify(inputs):
-        features, likelihood = known(inputs)
-        return torch.where(inputs.abs().amax(2) > 1e6, torch.inf, features), likelihood
-
+    known = shipped()
     monkeypatch.setattr(train, "Adversaries", broken(enlarge))
-    found = trained(classifier=classify)
+    found = trained(classifier=Overwhelmed(known.network, known.accuracy, known.shape, known.classes))
     assert found.failures == ("", "scores were no numbers at step 3", "", "", "")
     assert (found.inception[1] == 1).all()
     assert (found.frechet_valid[1] > found.frechet_valid[[0, 2, 3, 4]].min()).all()
@@ -208,7 +213,7 @@ def test_what_cannot_be_trained_is_refused(trained, rows, settings, says):
 
 def test_other_spaces_are_refused(data):
     with pytest.raises(ArchitectureError, match="no generators"):
-        train_gans(np.zeros((1, 8), np.uint8), "macro", RECIPE, seed=0, data=data)
+        train_gans(np.zeros((1, 8), np.uint8), "macro", RECIPE, seed=0, data=data, classifier=shipped())
 
 
 def test_concatenated_curves_have_all_models(curves):

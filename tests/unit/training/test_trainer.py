@@ -9,10 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from nasbench_suite import get_space
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import load_data
-from nasbench_suite.training.networks import Skeleton
+from nasbench_suite.training.networks import Skeleton, network_spaces, official_skeleton
 from nasbench_suite.training.optimizers import TensorFlowRmsprop, make_optimizer
 from nasbench_suite.training.recipes import RECIPES, Recipe, get_recipe
 from nasbench_suite.training.seeds import batch_generator, initial_network
@@ -247,3 +248,25 @@ def test_networks_are_left_alone_by_the_trainer_of_another(data):
     Trainer().train(one, data, RECIPE, seed=5)
     for before, after in zip(untouched.parameters(), other.parameters(), strict=True):
         assert torch.equal(before, after)
+
+
+@pytest.mark.parametrize("space", network_spaces())
+def test_gradients_are_the_same_with_channels_last(space):
+    """As networks of images are trained; on CUDA PyTorch has had a pool whose gradients were not."""
+    architecture = get_space(space).canonical(get_space(space).sample(np.random.default_rng(4), 1))[0]
+    skeleton = replace(official_skeleton(space), width=8, depth=1, classes=10, drop_path=0.0)
+    network = initial_network(space, architecture, skeleton, 3).double()
+    inputs = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def gradients(network, inputs):
+        loss = torch.nn.functional.cross_entropy(network(inputs), torch.arange(4))
+        return torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
+
+    expected = gradients(network, inputs)
+    network.to(memory_format=torch.channels_last)
+    found = gradients(network, inputs.contiguous(memory_format=torch.channels_last))
+    assert any(weight.is_contiguous(memory_format=torch.channels_last) for weight in network.parameters())
+    for ours, theirs in zip(found, expected, strict=True):
+        assert (ours is None) == (theirs is None)
+        if ours is not None:
+            torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
