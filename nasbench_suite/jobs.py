@@ -133,7 +133,8 @@ class Search:
 
     def load(self) -> Benchmark:
         """Return the benchmark, with cost models beside it for metrics that it does not have."""
-        found = load_benchmark(self.benchmark) if isinstance(self.benchmark, str) else self.benchmark
+        given = self.benchmark
+        found = load_benchmark(given, device=self.device) if isinstance(given, str) else given
         return with_costs(found, sorted(self._asked_for - {VALID}))
 
     @property
@@ -226,7 +227,7 @@ class Search:
         from nasbench_suite.training.setting import setting_of
 
         if isinstance(benchmark.space, GanSpace):
-            return gan_setting_of(benchmark.id, device=self.device)
+            return gan_setting_of(benchmark.id.removeprefix(TRAINING), device=self.device)
         return setting_of(benchmark.id.removeprefix(TRAINING), device=self.device)
 
     def blocks(self) -> list["Block"]:
@@ -430,6 +431,7 @@ def search(
     handling: Handling = "penalty",
     duplicates: Duplicates = "count",
     repeat: RepeatChoice = "mean",
+    device: str = "cpu",
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Runs:
@@ -458,6 +460,8 @@ def search(
         do not are worth less (`penalty`) or are not evaluated (`reject`).
     duplicates, repeat
         See `play`; `repeat="random"` draws one training per evaluation.
+    device
+        Where networks are trained that a strategy or a task `training:…` trains: `cpu` or `cuda`.
     executor
         Where blocks of runs are played; None: here.
     progress
@@ -470,7 +474,7 @@ def search(
     """
     budget = Budget(evaluations=evaluations, seconds=seconds)
     if isinstance(strategy, Strategy):
-        task = load_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
+        task = load_benchmark(benchmark, device=device) if isinstance(benchmark, str) else benchmark
         noise: Repeat = np.random.default_rng(seed) if repeat == "random" else repeat
         if objectives or reward or settings:
             raise NasbenchSuiteError("a strategy object has its own settings, reward and objectives already.")
@@ -490,6 +494,7 @@ def search(
         objectives=objectives,
         constraints=constraints,
         handling=handling,
+        device=device,
     )
     asked.check()
     return Runs.concatenate(play_blocks(asked.blocks(), keep_runs, executor=executor, progress=progress))

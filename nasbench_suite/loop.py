@@ -36,6 +36,9 @@ def play(
 ) -> Runs:
     """Play all runs of one strategy object in lock step until every run's budget is spent.
 
+    What a strategy proposes on the way that goes by no results is scored for the record alone. Where that
+    takes a training, only what each run ends with is trained; the rest of its record is NaN.
+
     Parameters
     ----------
     duplicates
@@ -91,10 +94,14 @@ def _played(
     record = _Record(strategy.runs, benchmark.space.n_genes, budget)
     meter = Meter(strategy.runs, budget, duplicates, rejects=bool(required))
     paused = Paused(strategy.runs)
+    ends_alone = not strategy.uses_results and not required and getattr(benchmark, "trains", False)
     while meter.active.any():
         proposals = strategy.ask()
-        evaluations = _evaluate(strategy, benchmark, proposals, repeat, required)
-        record.count_missing(evaluations, meter.active)
+        if ends_alone:
+            evaluations = _unscored(strategy)
+        else:
+            evaluations = _evaluate(strategy, benchmark, proposals, repeat, required)
+            record.count_missing(evaluations, meter.active)
         if not strategy.uses_results and evaluations.seconds is not None:
             evaluations = replace(evaluations, seconds=np.zeros(strategy.runs))  # scored for the record only
         if strategy.resumes and evaluations.seconds is not None:
@@ -117,12 +124,18 @@ def _played(
         record.append(proposals, evaluations, kept, fresh, feasible)
         strategy.tell(proposals, evaluations)
         meter.end(strategy.endings())
+    if ends_alone:
+        record.score_ends(benchmark, repeat)
     return record
 
 
 def _feasible(constraints: tuple[Constraint, ...], evaluations: Evaluations) -> NDArray[np.bool_] | None:
     """Return who keeps to all constraints, `[runs]`; None where there are none."""
     return total_violation(constraints, evaluations) == 0 if constraints else None
+
+
+def _unscored(strategy: Strategy) -> Evaluations:
+    return Evaluations(np.full(strategy.runs, np.nan), np.zeros(strategy.runs))
 
 
 def _evaluate(
@@ -232,6 +245,14 @@ class _Record:
             self._search_seconds[step] = np.where(kept, proposals.search_seconds, np.nan)
         self._length += kept
         self._steps += 1
+
+    def score_ends(self, benchmark: Benchmark, repeat: Repeat) -> None:
+        """Put in the results of what every run ended with."""
+        run = np.flatnonzero(self._length)
+        last = self._length[run] - 1
+        evaluations = benchmark.query(self._genes[last, run], repeat=repeat)
+        self.count_missing(evaluations, np.ones(len(run), dtype=bool))
+        self._valid[last, run] = evaluations.valid
 
     def recall(
         self, proposals: Proposals, evaluations: Evaluations, benchmark: Benchmark

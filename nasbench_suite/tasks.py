@@ -9,8 +9,6 @@ from nasbench_suite.tabular.catalogue import is_current, open_table_task, stamp,
 
 TRAINING = "training:"
 """What the name of a task begins with whose architectures are trained, not looked up."""
-
-
 SURROGATE = "surrogate:"
 """What the name of a task begins with that a fitted model answers."""
 
@@ -20,7 +18,7 @@ def task_names() -> list[str]:
     return table_tasks()
 
 
-def load_benchmark(task: str) -> Benchmark:
+def load_benchmark(task: str, *, device: str = "cpu") -> Benchmark:
     """Return the benchmark of a task such as `graph/cora`; the same object until its table is replaced.
 
     `training:` before the name of a task asks for one that trains architectures instead of looking them up;
@@ -28,6 +26,13 @@ def load_benchmark(task: str) -> Benchmark:
 
     The first call for a table that a package ships, or that was built here, converts it to HDF5 under the
     user's data folder.
+
+    Parameters
+    ----------
+    task
+        Its name.
+    device
+        Where architectures are trained, `cpu` or `cuda`; nothing else asks for it.
 
     Raises
     ------
@@ -39,7 +44,7 @@ def load_benchmark(task: str) -> Benchmark:
         When the data folder cannot be written, or the table has to be imported first.
     """
     if task.startswith(TRAINING):
-        return _open_training(task, data_root())
+        return _open_training(task.removeprefix(TRAINING), data_root() / "trainings", device)
     if task.startswith(SURROGATE):
         return _open_surrogate(task)
     path = table_path(task)
@@ -54,10 +59,17 @@ def _open(task: str, path: Path, made: tuple[int, int] | None) -> Benchmark:
 
 
 @lru_cache(maxsize=8)
-def _open_training(task: str, data: Path) -> Benchmark:
-    from nasbench_suite.training.benchmark import open_training  # loads torch, so only where it is asked for
+def _open_training(task: str, folder: Path, device: str) -> Benchmark:
+    from nasbench_suite.training.gan.plan import gan_tasks  # loads torch, so only where it is asked for
+    from nasbench_suite.training.task import training_task
 
-    return open_training(task.removeprefix(TRAINING))
+    if task in gan_tasks():
+        from nasbench_suite.training.gan.benchmark import GanTrainingBenchmark
+
+        return GanTrainingBenchmark(gan_tasks()[task], folder=folder, device=device)
+    from nasbench_suite.training.benchmark import TrainingBenchmark
+
+    return TrainingBenchmark(training_task(task), folder=folder, device=device)
 
 
 def _open_surrogate(task: str) -> Benchmark:

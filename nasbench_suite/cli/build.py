@@ -134,7 +134,8 @@ def _build_gans(
     """Train generators, each against its own discriminator, and write gan.h5 beside the plan."""
     from nasbench_suite.tabular.gan_file import FILE_NAME, write_gan_file
     from nasbench_suite.training.build import check_writable
-    from nasbench_suite.training.gan.build import as_gan_file, build_gans, collected, read_gan_plan
+    from nasbench_suite.training.gan.build import as_gan_file, build_gans, collected
+    from nasbench_suite.training.gan.plan import read_gan_plan
 
     plan, target = read_gan_plan(file), file.parent / FILE_NAME
     folder = work or data_root() / "builds" / plan.benchmark

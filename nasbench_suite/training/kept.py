@@ -1,23 +1,16 @@
-"""Trainings that are kept, in memory and on disk: no architecture is trained twice with the same seed.
+"""Networks that were trained, kept: see `store.py`."""
 
-On disk every training is a file of its own, whole or absent, in a folder that is named after everything that
-determines its result; so a process that was killed goes on with what is there, and processes share a folder.
-"""
-
-import hashlib
-import io
 import sys
-import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nasbench_suite.spaces import Genes, get_space
-from nasbench_suite.storage import write_whole
+from nasbench_suite.spaces import Genes
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.groups import GPU_GROUP, train_all
@@ -25,6 +18,7 @@ from nasbench_suite.training.machine import check_device
 from nasbench_suite.training.many import why_not_together
 from nasbench_suite.training.predictions import Predictions, train_and_predict
 from nasbench_suite.training.recipes import Recipe
+from nasbench_suite.training.store import TrainingStore
 from nasbench_suite.training.task import TrainingTask
 
 _TOGETHER = 16
@@ -59,7 +53,7 @@ class Trained:
         return float(getattr(self.curves, name)[0, until])
 
 
-class KeptTrainings:
+class KeptTrainings(TrainingStore[Trained]):
     """Trains the architectures of a task, isomorphic ones once, and keeps what comes of it.
 
     Parameters
@@ -82,9 +76,8 @@ class KeptTrainings:
         device: str = "cpu",
         predictions: bool = False,
     ):
-        self.task, self.folder, self.device, self.predictions = task, folder, device, predictions
-        self.space = get_space(task.space)
-        self._kept: dict[tuple[int, bytes], Trained] = {}
+        super().__init__(task.space, folder)
+        self.task, self.device, self.predictions = task, device, predictions
 
     @cached_property
     def data(self) -> TrainingData:
@@ -104,107 +97,44 @@ class KeptTrainings:
         """Everything but seed and architecture that determines a result, as text."""
         return self.task.request(self.data)
 
-    def train(
-        self, genes: Genes, seed: int, *, progress: Callable[[int], None] | None = None
-    ) -> list[Trained]:
-        """Return the trainings of architectures, in their order, after training those that are not kept.
-
-        Parameters
-        ----------
-        genes
-            uint8 `[n, n_genes]`; isomorphic rows get the same training.
-        seed
-            What initial weights and batches depend on.
-        progress
-            Called with how many of the distinct architectures are done, whenever it grows.
-
-        Raises
-        ------
-        ArchitectureError
-            When a row is no architecture of the space.
-        NasbenchSuiteError
-            When the data set is not there or a file cannot be written.
-        """
-        canonical = self.space.canonical(genes)
-        distinct = np.unique(canonical, axis=0)
-        missing = np.array([row for row in distinct if not self._is_kept(row, seed)], dtype=np.uint8)
-        done = len(distinct) - len(missing)
-        for start in range(0, len(missing), self._together):
-            part = missing[start : start + self._together]
-            for row, trained in zip(part, self._trained(part, seed), strict=True):
-                self._store(row, seed, trained)
-            done += len(part)
-            if progress is not None:
-                progress(done)
-        return [self._kept[seed, row.tobytes()] for row in canonical]
-
     @cached_property
-    def _together(self) -> int:
+    def together(self) -> int:
+        """How many are trained before any is stored."""
         skeleton = self.task.network_skeleton(self.data)
         reason = why_not_together(self.task.space, skeleton, self.data, self.task.training_recipe)
         if reason:
             return 1
         return _TOGETHER if self.data.inputs.device.type == "cpu" else GPU_GROUP
 
-    def _trained(self, genes: Genes, seed: int) -> list[Trained]:
+    def trained(self, genes: Genes, seed: int) -> list[Trained]:
+        """Train architectures, with what they predict if that is kept."""
         task, data = self.task, self.data
         asked = task.space, genes, task.network_skeleton(data), data, task.training_recipe
         if not self.predictions:
             curves = train_all(*asked, seed=seed, notice=_on_error_stream)
             curves = _exact(curves, data, task.training_recipe)
             return [Trained(curves.take(np.array([row]))) for row in range(len(genes))]
-        path = self._path(genes[0], seed)
+        path = self.path(genes[0], seed)
         curves, predicted = train_and_predict(
             *asked, seed=seed, checkpoint=None if path is None else path.with_suffix(".checkpoint")
         )
         curves = _exact(curves, data, task.training_recipe)
         return [Trained(curves.take(np.array([row])), found) for row, found in enumerate(predicted)]
 
-    def _path(self, row: Genes, seed: int) -> Path | None:
-        if self.folder is None:
-            return None
-        name = hashlib.sha256(self.request.encode()).hexdigest()[:16]
-        return self.folder / name / f"seed-{seed}-{self.space.key(row[None])[0]:016x}.npz"
+    def packed(self, one: Trained) -> Mapping[str, NDArray[Any]]:
+        """Return curves, failures and predictions by name."""
+        kept = one.predictions
+        arrays = {name: getattr(one.curves, name) for name in _ARRAYS}
+        arrays["failures"] = np.array(one.curves.failures)
+        return arrays | ({} if kept is None else {"valid": kept.valid, "test": kept.test})
 
-    def _is_kept(self, row: Genes, seed: int) -> bool:
-        """Tell whether an architecture's training is in memory, where this puts it if it is on disk."""
-        name = (seed, row.tobytes())
-        if name not in self._kept:
-            stored = self._stored(row, seed)
-            if stored is None:
-                return False
-            self._kept[name] = stored
-        return True
-
-    def _store(self, row: Genes, seed: int, trained: Trained) -> None:
-        path = self._path(row, seed)
-        if path is not None:
-            content = io.BytesIO()
-            kept = trained.predictions
-            arrays = {name: getattr(trained.curves, name) for name in _ARRAYS}
-            arrays |= {} if kept is None else {"valid": kept.valid, "test": kept.test}
-            request = np.array(self.request)
-            failures = np.array(trained.curves.failures)
-            np.savez_compressed(content, request=request, genes=row, failures=failures, **arrays)
-            write_whole(path, content.getvalue())
-        self._kept[seed, row.tobytes()] = trained
-
-    def _stored(self, row: Genes, seed: int) -> Trained | None:
-        """Return an architecture's training if a file holds it; what is damaged is trained again."""
-        path = self._path(row, seed)
-        if path is None or not path.exists():
-            return None
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                if str(file["request"]) != self.request or not np.array_equal(file["genes"], row):
-                    return None
-                arrays = {name: file[name] for name in _ARRAYS}
-                curves = LearningCurves(**arrays, failures=tuple(map(str, file["failures"])))
-                if not self.predictions:
-                    return Trained(curves)
-                return Trained(curves, Predictions(file["valid"], file["test"]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-            return None
+    def unpacked(self, arrays: Mapping[str, NDArray[Any]]) -> Trained:
+        """Return the training of which this is stored."""
+        kept = {name: arrays[name] for name in _ARRAYS}
+        curves = LearningCurves(**kept, failures=tuple(map(str, arrays["failures"])))
+        if not self.predictions:
+            return Trained(curves)
+        return Trained(curves, Predictions(arrays["valid"], arrays["test"]))
 
 
 def _on_error_stream(sentence: str) -> None:

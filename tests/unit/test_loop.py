@@ -243,6 +243,30 @@ def test_what_does_not_learn_from_results_pays_nothing_and_ends_with_its_last_pr
     assert runs.findings["square"].tolist() == [[0, 0, 0], [1, 1, 1]]
 
 
+class Training(TabularBenchmark):
+    """Counts what it is asked for, as if every answer were a training."""
+
+    trains = True
+
+    def query(self, genes, **asked):
+        self.asked = [*getattr(self, "asked", []), *self.rows(genes).tolist()]
+        return super().query(genes, **asked)
+
+
+def test_what_does_not_learn_from_results_has_only_its_end_trained(costly):
+    script = [[0, 1], [6, 2], [2, 3], [5, 4]]
+    task = Training(costly.table)
+    runs = play(Deaf(task, script, bill=3.0), task, Budget(evaluations=4))
+    assert task.asked == [5, 2]
+    expected = costly.query(costly.table.genes[[5, 2]]).valid
+    assert [runs.valid[0, 3], runs.valid[1, 1]] == expected.tolist()
+    assert np.isfinite(runs.valid).sum() == 2
+    assert runs.incumbents()[:, -1].tolist() == [3, 1]
+    assert runs.seconds[0].tolist() == [0.0] * 4
+    played = play(Scripted(task, script), task, Budget(evaluations=4))  # others see everything
+    assert np.isfinite(played.valid).all()
+
+
 def test_simulated_and_billed_seconds_add_up_only_in_the_total(costly):
     runs = play(Scripted(costly, [[0], [1]], bill=0.5), costly, Budget(evaluations=2))
     assert runs.clock().tolist() == [[10, 30]]

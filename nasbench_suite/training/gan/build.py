@@ -11,99 +11,29 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, as_completed
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from nasbench_suite.cards import Card, Text, read_card
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.spaces import Genes
 from nasbench_suite.storage import write_whole
 from nasbench_suite.tabular.gan_file import CURVES, GanDescription, GanFile, read_gan_file
 from nasbench_suite.training.blocks import environment
 from nasbench_suite.training.gan.classifier import classifier_path, load_classifier
 from nasbench_suite.training.gan.data import get_gan_data
 from nasbench_suite.training.gan.generator import gan_space
+from nasbench_suite.training.gan.plan import PLAN, GanPlan
 from nasbench_suite.training.gan.recipe import get_gan_recipe
-from nasbench_suite.training.gan.train import train_gans
+from nasbench_suite.training.gan.train import CPU_GROUP, train_gans
 from nasbench_suite.training.machine import check_device
 
-PLAN = "gan.toml"
-REVISION = 1
-"""Raised when a training of the same request may give other numbers."""
-_CPU_GROUP = 5
-"""Generators that train together on a CPU, where more gain nothing."""
 _WHAT_DAMAGE_RAISES = (zipfile.BadZipFile, zlib.error, OSError, ValueError, LookupError, EOFError, TypeError)
 
 Progress = Callable[[int, int], None]
 Rows = NDArray[np.int64]
-
-
-class GanPlan(Card):
-    """`gan.toml`: what is trained, how.
-
-    Attributes
-    ----------
-    benchmark, task
-        Name of the folder, and the task that the table answers for.
-    space
-        Every architecture of it is trained with the first seed.
-    recipe
-        Name of a GAN recipe.
-    data
-        What is made: `mnist1d` or `fashion_mnist`.
-    seeds
-        One training of each architecture by each.
-    sample
-        How many architectures, drawn at random with seed 1, are trained with each seed after the first; 0
-        for all.
-    limit
-        How many are trained at all, drawn at random with seed 0; 0 for all. For a pilot.
-    block
-        Architectures of a block on a CPU: what a killed process loses at most.
-    cuda_block
-        The same on a GPU, where a block trains at once: as many as its memory holds.
-    """
-
-    benchmark: Text
-    task: Text
-    space: Text
-    recipe: Text
-    data: Text = "mnist1d"
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    sample: Annotated[int, Field(ge=0)] = 0
-    limit: Annotated[int, Field(ge=0)] = 0
-    block: Annotated[int, Field(gt=0)] = 10
-    cuda_block: Annotated[int, Field(gt=0)] = 1296
-
-    @cached_property
-    def architectures(self) -> Genes:
-        """All of the space, by number, uint8 `[n, n_genes]`."""
-        space = gan_space(self.space)
-        return space.decode(np.arange(space.n_codes))
-
-    def rows(self, seed: int) -> Rows:
-        """Return which architectures are trained with a seed of the plan, ascending."""
-        rows = np.arange(len(self.architectures))
-        if self.limit:
-            rows = np.sort(np.random.default_rng(0).permutation(rows)[: self.limit])
-        if seed != self.seeds[0] and self.sample:
-            rows = np.sort(np.random.default_rng(1).permutation(rows)[: self.sample])
-        return rows
-
-    @property
-    def request(self) -> str:
-        """What determines a training besides architecture and seed, as text."""
-        recipe = {key: value for key, value in asdict(get_gan_recipe(self.recipe)).items() if key != "source"}
-        request = {"space": self.space, "recipe": recipe, "revision": REVISION}
-        if self.data != "mnist1d":  # which files of the first builds do not name
-            request["data"] = self.data
-        return json.dumps(request, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -118,25 +48,6 @@ class GanBlock:
     def file(self) -> str:
         """The name of the block's file: its first architecture and how many there are."""
         return f"seed-{self.seed}-from-{self.rows[0]:04d}-{len(self.rows)}.npz"
-
-
-def read_gan_plan(path: Path) -> GanPlan:
-    """Read a `gan.toml`.
-
-    Raises
-    ------
-    CardError
-        When it cannot be read or has a wrong key or value.
-    NasbenchSuiteError
-        When it names a space, recipe or data that there are not, or a seed twice.
-    """
-    plan = read_card(path, GanPlan)
-    gan_space(plan.space)
-    get_gan_recipe(plan.recipe)
-    get_gan_data(plan.data)
-    if len(set(plan.seeds)) != len(plan.seeds):
-        raise NasbenchSuiteError(f"{path}: seeds are different numbers, not {plan.seeds}.")
-    return plan
 
 
 def build_gans(
@@ -214,7 +125,7 @@ def train_block(block: GanBlock, folder: Path, device: str) -> int:
         seed=block.seed,
         device=device,
         capture=device == "cuda",
-        group=_CPU_GROUP if device == "cpu" else None,
+        group=CPU_GROUP if device == "cpu" else None,
     )
     content = io.BytesIO()
     arrays: dict[str, Any] = {name: getattr(curves, name) for name in (*CURVES, "train_seconds")}

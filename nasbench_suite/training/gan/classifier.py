@@ -26,7 +26,7 @@ from nasbench_suite.storage import write_whole
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.gan.data import GAN_DATA, get_gan_data
 from nasbench_suite.training.networks import Network, Skeleton
-from nasbench_suite.training.operations import ReluConvNorm, global_average
+from nasbench_suite.training.operations import Dims, ReluConvNorm, global_average
 from nasbench_suite.training.recipes import get_recipe
 from nasbench_suite.training.seeds import initial_network
 from nasbench_suite.training.trainer import Trainer, predict
@@ -117,7 +117,7 @@ def load_classifier(path: Path, device: str | torch.device = "cpu") -> Classifie
 
 def _network(shape: tuple[int, ...], classes: int) -> Network:
     genes = get_space("nats_topology").parse(CELL)
-    dims = 1 if len(shape) == 2 else 2
+    dims: Dims = 1 if len(shape) == 2 else 2
     skeleton = Skeleton(inputs=shape[0], classes=classes, dims=dims, width=WIDTH, depth=1, style="light")
     return cast(Network, initial_network("nats_topology", genes, skeleton, _SEED))
 

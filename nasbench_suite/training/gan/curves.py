@@ -1,7 +1,7 @@
 """What the training of generators leaves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -59,3 +59,12 @@ class GanCurves:
         }
         failures = tuple(failure for group in groups for failure in group.failures)
         return cls(steps=groups[0].steps, failures=failures, **joined)
+
+    def take(self, model: int) -> "GanCurves":
+        """Return the curves of one model."""
+        own: dict[str, Any] = {
+            entry.name: getattr(self, entry.name)[model : model + 1]
+            for entry in fields(self)
+            if entry.name != "steps"
+        }
+        return replace(self, **own)

@@ -10,9 +10,6 @@ from nasbench_suite.content import content_root
 from nasbench_suite.errors import UnknownNameError
 from nasbench_suite.training.data import TrainingData, load_data
 
-_PIXEL = 127.5
-"""Half of the range of pixels: a generator's tanh ends at black and white."""
-
 
 @dataclass(frozen=True)
 class GanData:
@@ -26,6 +23,8 @@ class GanData:
         How many inputs of each part; all if None.
     classifier_epochs
         For how long the classifier is trained that judges them.
+    white
+        The brightest value of a pixel; the darkest is 0.
     """
 
     name: str
@@ -33,6 +32,7 @@ class GanData:
     valid: int | None = None
     test: int | None = None
     classifier_epochs: int = 10
+    white: int = 255
 
     @property
     def folder(self) -> Path:
@@ -40,18 +40,17 @@ class GanData:
         return content_root() / "tabular" / f"gan-{self.name}"
 
     def load(self, device: str | torch.device = "cpu") -> TrainingData:
-        """Return the inputs: signals as they are, pixels from -1 to 1.
+        """Return the inputs: signals as they are, pixels from -1 to 1, where a generator's tanh ends.
 
         Raises
         ------
         NasbenchSuiteError
             When its files are not there; says where they were looked for and how to get them.
         """
-        counts = {"train": self.train, "valid": self.valid, "test": self.test}
-        data = load_data(self.name, device=device, **counts)
+        data = load_data(self.name, device=device, train=self.train, valid=self.valid, test=self.test)
         if data.inputs.dtype != torch.uint8:
             return data
-        middle = (_PIXEL,) * data.shape[0]
+        middle = (self.white / 2,) * data.shape[0]
         return replace(data, mean=middle, std=middle, augmentation=None)
 
 

@@ -53,7 +53,7 @@ class Images:
 
     def reshaped(self, x: Tensor, channels: int, size: tuple[int, ...]) -> Tensor:
         """Fold what a linear layer makes of noise, `[models, channels * height * width, n]`."""
-        return x.permute(2, 0, 1).unflatten(2, (channels, *size)).contiguous()
+        return x.permute(2, 0, 1).reshape(-1, len(x), channels, *size)
 
     def flat(self, x: Tensor) -> Tensor:
         """Return what a linear layer takes, `[models, channels * height * width, n]`."""
@@ -85,7 +85,7 @@ class Images:
             padding=3,
             groups=len(kernel),
         )
-        return y.unflatten(1, (len(kernel), -1))
+        return _by_model(y, len(kernel))
 
     def interpolated(self, x: Tensor, linear: Tensor) -> Tensor:
         """Double height and width: linearly where `linear` is 1, `[models]`, to the nearest where it is 0."""
@@ -95,7 +95,8 @@ class Images:
     def with_nearest(self, x: Tensor, shorter: Tensor) -> Tensor:
         """Add what is smaller, enlarged to the nearest."""
         height, width = shorter.shape[3:]
-        parts = x.unflatten(4, (width, -1)).unflatten(3, (height, -1))
+        times = x.shape[3] // height
+        parts = x.reshape(*x.shape[:3], height, times, width, times)
         return (parts + shorter[:, :, :, :, None, :, None]).view_as(x)
 
     def repeated(self, x: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -111,7 +112,7 @@ class Images:
     def normalised(self, x: Tensor, weight: Tensor, bias: Tensor, pooled: Tensor, some: Tensor) -> Tensor:
         """Normalise over the batch or over each image, see `norms.normalised`."""
         places = x.flatten(3).permute(1, 2, 3, 0)
-        return normalised(places, weight, bias, pooled, some).permute(3, 0, 1, 2).unflatten(3, x.shape[3:])
+        return normalised(places, weight, bias, pooled, some).permute(3, 0, 1, 2).reshape(x.shape)
 
 
 def _conv(x: Tensor, kernel: Tensor, bias: Tensor, *, padding: int = 0, stride: int = 1) -> Tensor:
@@ -122,7 +123,11 @@ def _conv(x: Tensor, kernel: Tensor, bias: Tensor, *, padding: int = 0, stride: 
         stride=stride,
         groups=models,
     )
-    return y.unflatten(1, (models, -1))
+    return _by_model(y, models)
+
+
+def _by_model(y: Tensor, models: int) -> Tensor:
+    return y.reshape(len(y), models, -1, *y.shape[2:])
 
 
 def _doubled(x: Tensor, axis: int, share: Tensor) -> Tensor:

@@ -5,12 +5,11 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.training.data import TrainingData
-from nasbench_suite.training.gan.build import PLAN, GanPlan, read_gan_plan
 from nasbench_suite.training.gan.classifier import Classifier, classifier_path, load_classifier
 from nasbench_suite.training.gan.data import get_gan_data
+from nasbench_suite.training.gan.plan import PLAN, gan_tasks
 from nasbench_suite.training.gan.recipe import GanRecipe, get_gan_recipe
 from nasbench_suite.training.machine import check_device
 
@@ -39,18 +38,6 @@ class GanSetting:
             "gan_recipe": asdict(self.recipe),
             "classifier_accuracy": dict(self.classifier.accuracy),
         }
-
-
-def gan_tasks() -> dict[str, GanPlan]:
-    """Return the plan of every task whose generators can be trained, by name.
-
-    Raises
-    ------
-    CardError
-        When a plan is wrong; names the key and the line.
-    """
-    plans = [read_gan_plan(path) for path in sorted((content_root() / "tabular").glob(f"*/{PLAN}"))]
-    return {plan.task: plan for plan in plans}
 
 
 def gan_setting_of(task: str, *, device: str = "cpu") -> GanSetting:

@@ -22,6 +22,8 @@ from nasbench_suite.training.gan.recipe import GanRecipe
 from nasbench_suite.training.threads import one_thread
 
 Progress = Callable[[int, int], None]
+CPU_GROUP = 5
+"""Generators that train together on a CPU, where more gain nothing."""
 COLLAPSED = "the generator's outputs are all the same"
 
 
@@ -165,7 +167,7 @@ class _Run:
             self.failures[model] = self.failures[model] or COLLAPSED
         generator_loss, critic_loss = self.losses
         return GanCurves(
-            steps=apart * np.arange(1, self.recipe.checkpoints + 1),
+            steps=np.array(self.recipe.points),
             **self.scores,
             generator_loss=generator_loss,
             critic_loss=critic_loss,

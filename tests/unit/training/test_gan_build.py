@@ -16,9 +16,10 @@ from nasbench_suite.tabular.gan_file import CURVES, read_gan_file, write_gan_fil
 from nasbench_suite.tabular.importers import gan
 from nasbench_suite.training.data import load_data
 from nasbench_suite.training.gan import build, recipe
-from nasbench_suite.training.gan.build import as_gan_file, build_gans, collected, read_gan_plan
+from nasbench_suite.training.gan.build import as_gan_file, build_gans, collected
 from nasbench_suite.training.gan.classifier import classifier_path, load_classifier
 from nasbench_suite.training.gan.data import GanData, get_gan_data
+from nasbench_suite.training.gan.plan import read_gan_plan
 from nasbench_suite.training.gan.recipe import GanRecipe
 from nasbench_suite.training.gan.train import train_gans
 

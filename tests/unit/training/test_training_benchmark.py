@@ -172,7 +172,7 @@ def test_repeats_are_seeds_and_epochs_points_of_one_schedule(training, cells):
 
 
 def test_seconds_are_those_measured_up_to_the_epoch_and_of_one_validation_pass(training, cells):
-    kept_curves = [one.curves for one in training._trainings.train(cells, 3)]
+    kept_curves = [one.curves for one in training.store.train(cells, 3)]
     for epochs in (1, 2):
         expected = [
             curves.train_seconds[0, :epochs].sum() + curves.eval_seconds[0, epochs - 1] * 100 / 220
@@ -246,7 +246,7 @@ def test_a_recipe_that_reports_the_best_epoch_is_read_so(tiny_task, tiny_recipe,
     assert (running != valid).any()
     for epoch in range(1, 6):
         np.testing.assert_array_equal(best.query(cells, epochs=epoch).valid, running[epoch - 1])
-    test = np.array([one.curves.test_accuracy[0] for one in last._trainings.train(cells, 3)])
+    test = np.array([one.curves.test_accuracy[0] for one in last.store.train(cells, 3)])
     np.testing.assert_array_equal(best.reveal(cells).test, test[np.arange(6), valid.argmax(axis=0)])
 
 
