@@ -26,7 +26,7 @@ QUICK = {
 
 def rank_few():
     """Let searches of this process rank few architectures, by few signals, when they are over."""
-    one_shot.RANKED, autogan.RANKED_SIGNALS = FEW, 20
+    one_shot.RANKED, autogan.RANKED_BY = FEW, 20
 
 
 @lru_cache

@@ -18,8 +18,8 @@ from nasbench_suite.training.gan.setting import GanSetting
 from nasbench_suite.training.gan.shared import SharedGan
 
 Losses = tuple[float, float]
-RANKED_SIGNALS = 1000
-"""Signals by which architectures are judged that are held against the table."""
+RANKED_BY = 1000
+"""Signals or images by which architectures are judged that are held against the table."""
 
 
 class AutoGan(OneShotSearch):
@@ -74,7 +74,7 @@ class AutoGan(OneShotSearch):
         if not isinstance(self.training, GanSetting):
             raise NasbenchSuiteError(
                 f"autogan searches generators of GANs, and the architectures of {self.space.name} are none; "
-                "take gan/mnist1d."
+                "take gan/mnist1d or training:gan/fashion_mnist."
             )
         if self.beam_size > self.candidates:
             raise NasbenchSuiteError(
@@ -91,7 +91,7 @@ class AutoGan(OneShotSearch):
 
     @property
     def device(self) -> torch.device:
-        """Where the signals lie."""
+        """Where the data lie."""
         return self.setting.data.inputs.device
 
     def prepare(self) -> None:
@@ -210,18 +210,18 @@ class AutoGan(OneShotSearch):
             loss.backward()  # type: ignore[no-untyped-call]
             self.controller_optimizer.step()
 
-    def worth(self, row: Genes, signals: int = 0) -> float:
+    def worth(self, row: Genes, count: int = 0) -> float:
         """Return what a generator is worth with the shared weights; larger is better.
 
-        Its inception score, or the negative logarithm of its Fréchet distance to validation signals; over
-        `signals` that it makes, `judged` for 0.
+        Its inception score, or the negative logarithm of its Fréchet distance to validation inputs; over
+        `count` that it makes, `judged` for 0.
 
         Raises
         ------
         OneShotError
             When it is no number.
         """
-        judged = self.gan.judge(row, self.depth, signals or self.judged)
+        judged = self.gan.judge(row, self.depth, count or self.judged)
         worth = judged.inception if self.judged_by == "inception" else -judged.frechet_valid.log()
         if not torch.isfinite(worth).all():
             raise OneShotError(f"a generator's score became {float(worth)}")
@@ -293,7 +293,7 @@ class AutoGan(OneShotSearch):
 
     def _worth_or_nan(self, row: Genes) -> float:
         try:
-            return self.worth(row, RANKED_SIGNALS)
+            return self.worth(row, RANKED_BY)
         except OneShotError:
             return float("nan")
 

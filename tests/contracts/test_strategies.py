@@ -91,7 +91,7 @@ def generators(make_table):
 @pytest.fixture(autouse=True)
 def few_are_ranked(monkeypatch):
     monkeypatch.setattr(one_shot, "RANKED", FEW)
-    monkeypatch.setattr(autogan, "RANKED_SIGNALS", 20)
+    monkeypatch.setattr(autogan, "RANKED_BY", 20)
 
 
 def space_of(name):

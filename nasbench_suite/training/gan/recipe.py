@@ -126,6 +126,7 @@ GAN_RECIPES: Mapping[str, GanRecipe] = {
             generator_rate=3e-3,
             critic_rate=6e-3,
             average=0.99,
+            checkpoints=4,
         ),
     )
 }

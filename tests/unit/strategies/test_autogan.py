@@ -20,7 +20,7 @@ from nasbench_suite.strategies.cell_controller import Beam, CellController
 @pytest.fixture(autouse=True)
 def few_are_ranked(monkeypatch):
     monkeypatch.setattr(one_shot, "RANKED", FEW)
-    monkeypatch.setattr(autogan, "RANKED_SIGNALS", 20)
+    monkeypatch.setattr(autogan, "RANKED_BY", 20)
 
 
 def searched(space="gan_two_cells", seed=0, training=None, admits=None, **settings):
@@ -294,4 +294,4 @@ def test_a_supernet_of_generators_is_refused_in_a_sentence():
 
 def test_the_helper_for_workers_sets_what_this_module_sets():
     rank_few()
-    assert (one_shot.RANKED, autogan.RANKED_SIGNALS) == (FEW, 20)
+    assert (one_shot.RANKED, autogan.RANKED_BY) == (FEW, 20)
