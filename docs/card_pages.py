@@ -5,7 +5,8 @@ from pathlib import Path
 
 from mkdocs.structure.files import File
 
-from nasbench_suite.cards import datasheets, strategy_cards
+from nasbench_suite.strategies.card import strategy_cards
+from nasbench_suite.tabular.datasheet import datasheets
 
 
 def on_files(files, config):

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 import numpy as np
 
 from nasbench_suite.benchmark import Benchmark, Repeat
-from nasbench_suite.cards import Setting
 from nasbench_suite.clock import Budget, Duplicates
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.hardware.costed_benchmark import CostedBenchmark, with_costs
@@ -27,6 +26,7 @@ from nasbench_suite.loop import play
 from nasbench_suite.runs import Runs
 from nasbench_suite.spaces import GanSpace
 from nasbench_suite.strategies.base import Strategy, resolve_hyperparameters
+from nasbench_suite.strategies.card import Setting
 from nasbench_suite.strategies.catalogue import (
     StrategyClass,
     StrategySource,

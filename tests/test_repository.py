@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import nasbench_suite
-from nasbench_suite.cards import datasheets, strategy_cards
 from nasbench_suite.cli.app import app
 from nasbench_suite.content import CONTENT_FOLDERS
 from nasbench_suite.leaderboards.cost_rules import cost_boards
@@ -20,6 +19,8 @@ from nasbench_suite.leaderboards.retrained_rules import retrained_boards
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.leaderboards.scaling_rules import scaling_boards
 from nasbench_suite.spaces import space_names
+from nasbench_suite.strategies.card import strategy_cards
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.importers import IMPORTERS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from nasbench_suite.cards import described_tasks
 from nasbench_suite.cli.output import (
     Jobs,
     Json,
@@ -22,6 +21,7 @@ from nasbench_suite.cli.output import (
 )
 from nasbench_suite.content import data_root
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.tabular.datasheet import described_tasks
 from nasbench_suite.workers import available_cores, cluster, workers
 
 if TYPE_CHECKING:  # torch loads when something is trained, not for --help

@@ -4,7 +4,6 @@ import importlib.util
 
 import typer
 
-from nasbench_suite.cards import datasheets, strategy_cards
 from nasbench_suite.cli.output import Json, Quiet, complain, interruptible, print_json, progress
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.hardware import known_costs
@@ -14,11 +13,13 @@ from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules, re
 from nasbench_suite.leaderboards.rules import find_leaderboard, leaderboard_folders, read_rules
 from nasbench_suite.leaderboards.scaling_rules import read_scaling_rules, scaling_boards
 from nasbench_suite.spaces import get_space
+from nasbench_suite.strategies.card import strategy_cards
 from nasbench_suite.strategies.constraint import Constraint
 from nasbench_suite.strategies.objective import Objective
 from nasbench_suite.surrogates.card import surrogate_folders
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.catalogue import is_ready
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tabular.table import MappedTable, Table, check_index
 from nasbench_suite.tasks import load_benchmark, task_names

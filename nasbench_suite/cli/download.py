@@ -4,7 +4,6 @@ from pathlib import Path
 
 import typer
 
-from nasbench_suite.cards import datasheets
 from nasbench_suite.cli.import_ import report_import
 from nasbench_suite.cli.output import (
     Jobs,
@@ -17,6 +16,7 @@ from nasbench_suite.cli.output import (
     progress,
 )
 from nasbench_suite.errors import UnknownNameError
+from nasbench_suite.tabular.datasheet import datasheets
 
 _MEGABYTE = 1_000_000
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from nasbench_suite.benchmark import Role
-from nasbench_suite.cards import Datasheet, read_card
+from nasbench_suite.cards import read_card
 from nasbench_suite.cli.output import (
     Jobs,
     Json,
@@ -22,6 +22,7 @@ from nasbench_suite.cli.table_options import table_mapping
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces import get_space
 from nasbench_suite.tabular.catalogue import import_tables, imported_tasks, read_any_table, table_path
+from nasbench_suite.tabular.datasheet import Datasheet
 from nasbench_suite.tabular.importers import IMPORTERS
 from nasbench_suite.tabular.importers.mapping import TableMapping
 from nasbench_suite.tabular.operator_table import OperatorTable

@@ -5,14 +5,15 @@ from enum import StrEnum
 
 import typer
 
-from nasbench_suite.cards import described_tasks, strategy_cards
 from nasbench_suite.cli.output import Json, print_json, print_table
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.hardware import known_costs
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
+from nasbench_suite.strategies.card import strategy_cards
 from nasbench_suite.surrogates.card import surrogate_card, surrogate_folders
 from nasbench_suite.tabular.catalogue import is_ready, read_any_table, table_path
+from nasbench_suite.tabular.datasheet import described_tasks
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
 from nasbench_suite.tasks import task_names
 

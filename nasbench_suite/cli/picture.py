@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from nasbench_suite.cards import described_tasks
 from nasbench_suite.drawing import svg
 from nasbench_suite.storage import write_whole
+from nasbench_suite.tabular.datasheet import described_tasks
 from nasbench_suite.tabular.gan_file import read_gan_file
 from nasbench_suite.tabular.generator_samples import real_inputs, samples_figure
 from nasbench_suite.tabular.importers.gan import trainings_path

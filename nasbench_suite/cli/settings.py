@@ -3,8 +3,8 @@
 import tomllib
 from collections.abc import Sequence
 
-from nasbench_suite.cards import Setting
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.strategies.card import Setting
 
 
 def parse_settings(texts: Sequence[str]) -> dict[str, Setting]:

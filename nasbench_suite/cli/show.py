@@ -5,14 +5,15 @@ from typing import Any
 
 import typer
 
-from nasbench_suite.cards import Datasheet, StrategyCard, datasheets, strategy_cards
 from nasbench_suite.cli.output import Json, note, print_json, print_table
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
 from nasbench_suite.spaces import get_space, space_names
+from nasbench_suite.strategies.card import StrategyCard, strategy_cards
 from nasbench_suite.surrogates.card import surrogate_card, surrogate_folders
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.catalogue import is_ready
+from nasbench_suite.tabular.datasheet import Datasheet, datasheets
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, built, gan
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tasks import SURROGATE, load_benchmark, task_names

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from nasbench_suite.benchmark import Direction, Role
-from nasbench_suite.cards import MetricEntry
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.tabular.datasheet import MetricEntry
 from nasbench_suite.tabular.importers.mapping import BenchmarkEntry, TableMapping, TaskMapping
 
 _METRIC = re.compile(

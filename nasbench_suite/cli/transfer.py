@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nasbench_suite.cards import datasheets
 from nasbench_suite.cli.output import Json, note, print_json, print_table
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.rules import leaderboard_folders
+from nasbench_suite.tabular.datasheet import datasheets
 
 if TYPE_CHECKING:  # SciPy and matplotlib load when something is judged, not for --help
     from nasbench_suite.leaderboards.transfer import Transfers

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from nasbench_suite.cards import datasheets
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.hardware.cost_model import CostModel, stem_of, unit_of
 from nasbench_suite.hardware.measured_costs import MeasuredCosts
 from nasbench_suite.tabular.catalogue import is_ready
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tasks import load_benchmark
 
 

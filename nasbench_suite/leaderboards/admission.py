@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from nasbench_suite.cards import strategy_cards
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.jobs import Block, engine_sha256
 from nasbench_suite.leaderboards.board import Board, board_judge
@@ -22,6 +21,7 @@ from nasbench_suite.leaderboards.statistics import Summary, summarise
 from nasbench_suite.leaderboards.submission import STRATEGY, Submission, contest_of
 from nasbench_suite.leaderboards.supernets import Supernets
 from nasbench_suite.runs import Runs
+from nasbench_suite.strategies.card import strategy_cards
 from nasbench_suite.strategies.catalogue import get_strategy
 
 _SAME = ("genes", "valid", "length", "counted", "seconds", "epochs")

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Benchmark
-from nasbench_suite.cards import strategy_cards
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.jobs import Block, in_folder, made_with, play_blocks
 from nasbench_suite.leaderboards.differences import Difference, differences
@@ -36,6 +35,7 @@ from nasbench_suite.leaderboards.statistics import (
 )
 from nasbench_suite.leaderboards.supernets import Supernets
 from nasbench_suite.runs import Runs
+from nasbench_suite.strategies.card import strategy_cards
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 
 _LONGEST_CLOCK_STEPS = 100

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from nasbench_suite.cards import Datasheet, TaskEntry, datasheets, described_tasks, strategy_cards
 from nasbench_suite.content import content_root
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.rules import Entry
+from nasbench_suite.strategies.card import strategy_cards
+from nasbench_suite.tabular.datasheet import Datasheet, TaskEntry, datasheets, described_tasks
 
 Verdict = Literal["yes", "partly", "no"]
 _FEW_RUNS = 10

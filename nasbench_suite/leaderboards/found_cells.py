@@ -2,7 +2,6 @@
 
 import base64
 
-from nasbench_suite.cards import described_tasks
 from nasbench_suite.drawing import svg
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.board import Board
@@ -11,6 +10,7 @@ from nasbench_suite.leaderboards.outcomes import open_table
 from nasbench_suite.leaderboards.picks import Picks
 from nasbench_suite.leaderboards.picture import Picture
 from nasbench_suite.spaces import SearchSpace, get_space
+from nasbench_suite.tabular.datasheet import described_tasks
 
 
 def found_cells(board: Board) -> list[Picture]:

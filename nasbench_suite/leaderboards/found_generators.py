@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from nasbench_suite.cards import Datasheet, described_tasks
 from nasbench_suite.drawing import svg
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.picks import Picks
 from nasbench_suite.spaces import get_space
+from nasbench_suite.tabular.datasheet import Datasheet, described_tasks
 from nasbench_suite.tabular.gan_file import GanFile, read_gan_file
 from nasbench_suite.tabular.generator_samples import real_inputs, samples_figure
 from nasbench_suite.tabular.importers.gan import trainings_path

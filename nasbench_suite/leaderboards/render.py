@@ -9,7 +9,6 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from nasbench_suite.cards import Datasheet, datasheets, described_tasks
 from nasbench_suite.drawing import svg
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.charts import CURVES, chart_data, curve_chart, final_chart, front_chart
@@ -34,6 +33,7 @@ from nasbench_suite.leaderboards.supernet_page import (
 )
 from nasbench_suite.leaderboards.vega import vega_script
 from nasbench_suite.storage import write_whole
+from nasbench_suite.tabular.datasheet import Datasheet, datasheets, described_tasks
 
 _CAPTIONS = {
     "regret-by-evaluations.svg": "Test regret of the incumbent over the number of evaluations, mean over "

@@ -5,11 +5,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nasbench_suite.cards import Card, Setting, Text, read_card
+from nasbench_suite.cards import Card, Text, read_card
 from nasbench_suite.clock import Budget, Duplicates, Overshoot
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.jobs import RepeatChoice, Search
+from nasbench_suite.strategies.card import Setting
 
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Evaluations
-from nasbench_suite.cards import Setting, strategy_cards
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces.base import Genes, SearchSpace
+from nasbench_suite.strategies.card import Setting, strategy_cards
 from nasbench_suite.strategies.constraint import Constraint, total_violation
 from nasbench_suite.strategies.objective import VALID, Objective
 from nasbench_suite.strategies.reward import Reward

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from nasbench_suite.cards import StrategyCard, strategy_cards
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.strategies.base import Strategy
+from nasbench_suite.strategies.card import StrategyCard, strategy_cards
 from nasbench_suite.strategies.single_run import SideBySide, SingleRunStrategy
 
 StrategyClass = type[Strategy] | type[SingleRunStrategy]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Evaluations
-from nasbench_suite.cards import Setting
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces.base import Genes, SearchSpace
 from nasbench_suite.strategies.base import Proposals, Seed, Strategy, resolve_hyperparameters
+from nasbench_suite.strategies.card import Setting
 
 if TYPE_CHECKING:  # it loads torch
     from nasbench_suite.training.gan.setting import GanSetting

@@ -11,10 +11,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from nasbench_suite.cards import Card, CardError, Setting, Text, read_card
+from nasbench_suite.cards import Card, CardError, Text, read_card
 from nasbench_suite.content import content_root, data_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.storage import write_whole
+from nasbench_suite.strategies.card import Setting
 
 CARD, MODEL = "card.toml", "model.h5"
 Share = Annotated[float, Field(gt=0, lt=1)]

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from nasbench_suite.cards import Datasheet, datasheets, described_tasks
 from nasbench_suite.content import data_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular.benchmark import TabularBenchmark
+from nasbench_suite.tabular.datasheet import Datasheet, datasheets, described_tasks
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS, importer
 from nasbench_suite.tabular.importers.assembly import Source
 from nasbench_suite.tabular.importers.built import source_path

@@ -14,10 +14,10 @@ from typing import Any
 import pooch  # type: ignore[import-untyped]
 import requests
 
-from nasbench_suite.cards import Download
 from nasbench_suite.content import data_root
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError, UnknownNameError
 from nasbench_suite.storage import explain, write_whole
+from nasbench_suite.tabular.datasheet import Download
 
 Progress = Callable[[int, int], None]
 

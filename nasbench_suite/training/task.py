@@ -14,10 +14,11 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 
-from nasbench_suite.cards import Card, TaskEntry, Text, datasheets, read_card
+from nasbench_suite.cards import Card, Text, read_card
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular.catalogue import table_tasks
+from nasbench_suite.tabular.datasheet import TaskEntry, datasheets
 from nasbench_suite.training.data import TrainingData, load_data
 from nasbench_suite.training.groups import REVISION
 from nasbench_suite.training.networks import Skeleton, official_skeleton

@@ -19,11 +19,12 @@ import numpy as np
 import pytest
 
 from nasbench_suite import get_space
-from nasbench_suite.cards import datasheets, read_card
+from nasbench_suite.cards import read_card
 from nasbench_suite.leaderboards.board import run_board
 from nasbench_suite.leaderboards.rules import find_leaderboard, read_rules
 from nasbench_suite.tabular import Column, TabularBenchmark
 from nasbench_suite.tabular.catalogue import import_tables
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.importers.mapping import TableMapping
 from nasbench_suite.workers import workers

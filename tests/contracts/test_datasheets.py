@@ -8,11 +8,11 @@ import pytest
 
 from nasbench_suite import get_space, load_benchmark, task_names
 from nasbench_suite.benchmark import Benchmark, MissingResultWarning
-from nasbench_suite.cards import datasheets, described_tasks
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import space_names
 from nasbench_suite.tabular.catalogue import is_ready, open_table_task
+from nasbench_suite.tabular.datasheet import datasheets, described_tasks
 from nasbench_suite.tabular.importers import PACKAGE_IMPORTERS
 from nasbench_suite.tabular.quality import rounded_figures
 from nasbench_suite.tabular.table import check_index

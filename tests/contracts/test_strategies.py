@@ -15,9 +15,9 @@ from supernet_tasks import FEW, rank_few, tiny_setting
 
 from nasbench_suite import Budget, get_space, get_strategy, jobs, search
 from nasbench_suite.benchmark import Evaluations
-from nasbench_suite.cards import strategy_cards
 from nasbench_suite.loop import play
 from nasbench_suite.strategies import SideBySide, SingleRunStrategy, autogan, one_shot, strategy_names
+from nasbench_suite.strategies.card import strategy_cards
 from nasbench_suite.strategies.catalogue import constructor
 from nasbench_suite.tabular import TabularBenchmark
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from nasbench_suite.cards import datasheets, strategy_cards
+from nasbench_suite.strategies.card import strategy_cards
+from nasbench_suite.tabular.datasheet import datasheets
 
 ROOT = Path(__file__).resolve().parents[2]
 

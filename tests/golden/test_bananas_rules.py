@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from nasbench_suite import get_space, load_benchmark
-from nasbench_suite.cards import datasheets
 from nasbench_suite.leaderboards.board import run_board
 from nasbench_suite.leaderboards.published import compare
 from nasbench_suite.leaderboards.rules import find_leaderboard, read_rules
 from nasbench_suite.tabular import Column
 from nasbench_suite.tabular.catalogue import table_path
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.table import save_table
 

@@ -2,11 +2,14 @@
 
 import pytest
 
-from nasbench_suite import NasbenchSuiteError, cards
-from nasbench_suite.cards import CardError, Hyperparameter, StrategyCard, line_of_key, read_card
+from nasbench_suite import NasbenchSuiteError
+from nasbench_suite.cards import CardError, line_of_key, read_card
 from nasbench_suite.content import CONTENT_FOLDERS
 from nasbench_suite.errors import UnknownNameError
 from nasbench_suite.leaderboards.rules import Rules, read_rules
+from nasbench_suite.strategies import card
+from nasbench_suite.strategies.card import Hyperparameter, StrategyCard
+from nasbench_suite.tabular.datasheet import datasheets
 
 CARD = """\
 name = "made"
@@ -246,19 +249,19 @@ def content(tmp_path, monkeypatch):
 
 
 def test_cards_are_found_by_lying_in_their_folder(content):
-    assert cards.strategy_cards() == {}
+    assert card.strategy_cards() == {}
     (content / "strategies" / "made.toml").write_text(CARD)
-    cards._strategy_cards.cache_clear()
-    assert list(cards.strategy_cards()) == ["made"]
+    card._strategy_cards.cache_clear()
+    assert list(card.strategy_cards()) == ["made"]
 
 
 def test_a_card_is_named_after_its_file(content):
     (content / "strategies" / "other.toml").write_text(CARD)
     with pytest.raises(CardError, match="name is 'made'; it must be 'other'"):
-        cards.strategy_cards()
+        card.strategy_cards()
 
 
 def test_a_folder_without_the_content_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("NASBENCH_SUITE_CONTENT", str(tmp_path))
     with pytest.raises(NasbenchSuiteError, match="tabular, surrogates, strategies, leaderboards are not in"):
-        cards.datasheets()
+        datasheets()

@@ -5,8 +5,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from nasbench_suite.cards import Datasheet
 from nasbench_suite.errors import UnknownNameError
+from nasbench_suite.tabular.datasheet import Datasheet
 from nasbench_suite.tabular.importers import built, gan, nas_bench_graph
 from nasbench_suite.tabular.importers.job import ImportJob
 from nasbench_suite.tabular.table import Table

@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from nasbench_suite.benchmark import Metric
-from nasbench_suite.cards import Datasheet
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces import Genes, get_space
+from nasbench_suite.tabular.datasheet import Datasheet
 from nasbench_suite.tabular.row_index import RowMeaning
 from nasbench_suite.tabular.table import Column, Table, TableDescription
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.cards import Datasheet
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import JointSpace, get_space
 from nasbench_suite.tabular import gan_file
 from nasbench_suite.tabular.curve_file import FILE_NAME, CurveFile, read_curve_file
+from nasbench_suite.tabular.datasheet import Datasheet
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.table import Column, Table
 

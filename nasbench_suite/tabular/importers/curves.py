@@ -7,10 +7,11 @@ same that `built` makes of the suite's own builds.
 import json
 from pathlib import Path
 
-from nasbench_suite.cards import Datasheet, MetricEntry, Paper, TaskEntry
+from nasbench_suite.cards import Paper
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.spaces import JointSpace, get_space
 from nasbench_suite.tabular.curve_file import CurveFile, read_curve_file
+from nasbench_suite.tabular.datasheet import Datasheet, MetricEntry, TaskEntry
 from nasbench_suite.tabular.importers.assembly import Source
 from nasbench_suite.tabular.importers.built import table_of_curves
 from nasbench_suite.tabular.importers.job import ImportJob, checked_name

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nasbench_suite.cards import Datasheet
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.tabular.datasheet import Datasheet
 from nasbench_suite.tabular.gan_file import CURVES, FILE_NAME, read_gan_file
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.table import Column, Table

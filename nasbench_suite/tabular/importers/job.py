@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nasbench_suite.cards import Datasheet
 from nasbench_suite.errors import NasbenchSuiteError, shorten
 from nasbench_suite.storage import explain
+from nasbench_suite.tabular.datasheet import Datasheet
 from nasbench_suite.tabular.table import Table, save_table
 
 Progress = Callable[[int, int], None]

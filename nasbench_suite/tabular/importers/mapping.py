@@ -25,8 +25,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from nasbench_suite.cards import Card, CardError, Datasheet, MetricEntry, Paper, TaskEntry, Text, datasheets
+from nasbench_suite.cards import Card, CardError, Paper, Text
 from nasbench_suite.errors import UnknownNameError
+from nasbench_suite.tabular.datasheet import Datasheet, MetricEntry, TaskEntry, datasheets
 from nasbench_suite.tabular.importers.job import checked_name
 from nasbench_suite.tabular.row_index import RowMeaning
 

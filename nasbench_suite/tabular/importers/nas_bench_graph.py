@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from nasbench_suite.cards import Datasheet
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.foreign.restricted_pickle import read_pickle
 from nasbench_suite.spaces import Genes, GraphSpace, get_space
 from nasbench_suite.spaces.graph import OPERATIONS
+from nasbench_suite.tabular.datasheet import Datasheet
 from nasbench_suite.tabular.importers.assembly import Source, assemble
 from nasbench_suite.tabular.table import Column, Table
 

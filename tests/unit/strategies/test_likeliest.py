@@ -9,11 +9,11 @@ from supernet_tasks import tiny_setting
 
 from nasbench_suite import NasbenchSuiteError, get_space
 from nasbench_suite.benchmark import Evaluations
-from nasbench_suite.cards import strategy_cards
 from nasbench_suite.clock import Budget
 from nasbench_suite.jobs import Search
 from nasbench_suite.strategies import get_strategy
 from nasbench_suite.strategies import likeliest as module
+from nasbench_suite.strategies.card import strategy_cards
 from nasbench_suite.strategies.catalogue import constructor
 from nasbench_suite.strategies.likeliest import in_order, likeliest
 

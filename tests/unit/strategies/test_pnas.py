@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from nasbench_suite import NasbenchSuiteError, get_space, get_strategy, search
-from nasbench_suite.cards import strategy_cards
 from nasbench_suite.spaces import space_names
 from nasbench_suite.strategies import SideBySide
+from nasbench_suite.strategies.card import strategy_cards
 from nasbench_suite.strategies.pnas import Pnas
 from nasbench_suite.strategies.progressive import first_blocks, grown, levels
 

@@ -8,7 +8,7 @@ import pytest
 
 from nasbench_suite import get_space, load_benchmark, task_names
 from nasbench_suite.benchmark import MissingResultWarning
-from nasbench_suite.cards import CardError, datasheets, described_tasks
+from nasbench_suite.cards import CardError
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular.catalogue import is_ready, table_path, tables_folder
 from nasbench_suite.tabular.curve_file import (
@@ -21,6 +21,7 @@ from nasbench_suite.tabular.curve_file import (
     read_curve_file,
     write_curve_file,
 )
+from nasbench_suite.tabular.datasheet import datasheets, described_tasks
 from nasbench_suite.tabular.importers.assembly import Source
 from nasbench_suite.tabular.importers.built import search_seconds, source_path, table_of_curves
 from nasbench_suite.tabular.importers.job import staged
@@ -378,6 +379,6 @@ def test_datasheets_may_share_what_their_tasks_names_start_with(content):
 
 
 def _forget():
-    from nasbench_suite import cards
+    from nasbench_suite.tabular import datasheet
 
-    cards._datasheets.cache_clear()
+    datasheet._datasheets.cache_clear()

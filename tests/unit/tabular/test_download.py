@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import requests
 
-from nasbench_suite.cards import Download
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular import download
+from nasbench_suite.tabular.datasheet import Download
 from nasbench_suite.tabular.download import choose, fetch
 
 CONTENT = np.random.default_rng(0).bytes(1_000_003)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from nasbench_suite import load_benchmark
-from nasbench_suite.cards import datasheets
 from nasbench_suite.drawing import svg
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.tabular import TabularBenchmark
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.gan_file import read_gan_file
 from nasbench_suite.tabular.generator_samples import ends, samples_figure
 from nasbench_suite.tabular.importers.gan import trainings_path

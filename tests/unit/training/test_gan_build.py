@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from nasbench_suite import get_space
-from nasbench_suite.cards import CardError, datasheets
+from nasbench_suite.cards import CardError
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.gan_file import CURVES, read_gan_file, write_gan_file
 from nasbench_suite.tabular.importers import gan
 from nasbench_suite.training.data import load_data

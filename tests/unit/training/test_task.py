@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nasbench_suite import NasbenchSuiteError, get_space
-from nasbench_suite.cards import datasheets
 from nasbench_suite.errors import UnknownNameError
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.training import task as task_module
 from nasbench_suite.training.counting import count
 from nasbench_suite.training.data import data_names

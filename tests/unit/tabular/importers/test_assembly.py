@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from nasbench_suite import NasbenchSuiteError, get_space
-from nasbench_suite.cards import datasheets
 from nasbench_suite.errors import DamagedFileError, UnknownNameError
 from nasbench_suite.spaces.graph import OPERATIONS
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.importers.assembly import Source, assemble, check_finite, describe
 from nasbench_suite.tabular.table import Column, check_index, read_table, save_table
 

@@ -22,12 +22,12 @@ from official_hw_nas_bench import (
 )
 
 from nasbench_suite import NasbenchSuiteError, get_space, load_benchmark, search
-from nasbench_suite.cards import datasheets
 from nasbench_suite.cli import main
 from nasbench_suite.content import CONTENT_FOLDERS
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.leaderboards.outcomes import open_table
 from nasbench_suite.tabular.catalogue import import_tables, table_path
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.importers.hw_nas_bench_fbnet import operator_names
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 

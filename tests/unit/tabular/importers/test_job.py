@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from nasbench_suite import NasbenchSuiteError
-from nasbench_suite.cards import datasheets
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.tabular import catalogue
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.importers import IMPORTERS, importer
 from nasbench_suite.tabular.importers.job import ImportJob, no_progress, staged
 from nasbench_suite.tabular.table import read_table

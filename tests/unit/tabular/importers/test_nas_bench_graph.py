@@ -7,9 +7,9 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-from nasbench_suite.cards import datasheets
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.spaces import get_space
+from nasbench_suite.tabular.datasheet import datasheets
 from nasbench_suite.tabular.importers import nas_bench_graph
 from nasbench_suite.tabular.importers.nas_bench_graph import read_light_file
 from nasbench_suite.tabular.table import check_index
