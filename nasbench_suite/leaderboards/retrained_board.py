@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,16 +106,16 @@ class RetrainedBoard:
 def retrain(
     rules: RetrainedRules, folder: Path, *, device: str = "cpu", progress: Progress | None = None
 ) -> None:
-    """Make the trainings that are not in the folder yet.
+    """Make the trainings that are not in the folder yet; one that was cut off goes on where it was.
 
     Parameters
     ----------
     rules, folder
-        What to train, and where `trainings.json` lies.
+        What to train, and where `trainings.json` lies, and the state of a training until it is done.
     device
         `cpu` or `cuda`.
     progress
-        Called with the number of trainings done, and of all.
+        Called with the number of epochs done, and of all.
 
     Raises
     ------
@@ -123,21 +124,44 @@ def retrain(
     """
     records, asked = read_trainings(folder), _asked(rules)
     have = {_name(record) for record in records}
-    for done, (study, architecture, seed) in enumerate(asked):
-        if progress is not None:
-            progress(done, len(asked))
-        if (_key(study, rules), architecture, seed) not in have:
+    total = sum(map(_epochs, asked))
+    tell, done = progress or (lambda done, total: None), 0
+    tell(0, total)
+    for one in asked:
+        name = _key(one.study, rules), one.architecture, one.seed
+        if name not in have:
             check_device(device)
-            records.append(_trained(study, rules, architecture, seed, device))
+            state = folder / f"unfinished-{hashlib.sha256(repr(name).encode()).hexdigest()[:16]}.checkpoint"
+            told = partial(_tell_from, tell, done, total)
+            trainer = Trainer(precision=rules.precision, checkpoint=state, progress=told)
+            records.append(_trained(one, rules, device, trainer))
             write_whole(folder / TRAININGS, json.dumps(records, indent=0).encode() + b"\n")
-    if progress is not None:
-        progress(len(asked), len(asked))
+            state.unlink(missing_ok=True)
+        done += _epochs(one)
+        tell(done, total)
 
 
-def _asked(rules: RetrainedRules) -> list[tuple[Study, str, int]]:
+def _tell_from(tell: Progress, done: int, total: int, epoch: int, epochs: int) -> None:
+    tell(done + epoch, total)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One training."""
+
+    study: Study
+    architecture: str
+    seed: int
+
+
+def _epochs(one: _Asked) -> int:
+    return _task(one.study).training_recipe.epochs
+
+
+def _asked(rules: RetrainedRules) -> list[_Asked]:
     """Return all trainings: every study with its first seed, then with its second, and so on."""
     return [
-        (study, entry.architecture, study.seeds[place])
+        _Asked(study, entry.architecture, study.seeds[place])
         for place in range(max(len(study.seeds) for study in rules.studies))
         for study in rules.studies
         if place < len(study.seeds)
@@ -160,17 +184,17 @@ def _name(record: Record) -> tuple[str, str, int]:
     return record["key"], record["architecture"], record["seed"]
 
 
-def _trained(study: Study, rules: RetrainedRules, architecture: str, seed: int, device: str) -> Record:
-    task, space = _task(study), get_space(_task(study).space)
-    data = task.load_data(device)
-    row = space.canonical(space.parse(architecture)[None])[0]
-    network = initial_network(task.space, row, task.network_skeleton(data), seed)
-    curves = Trainer(precision=rules.precision).train(network, data, task.training_recipe, seed=seed)
+def _trained(one: _Asked, rules: RetrainedRules, device: str, trainer: Trainer) -> Record:
+    task = _task(one.study)
+    space, data = get_space(task.space), task.load_data(device)
+    row = space.canonical(space.parse(one.architecture)[None])[0]
+    network = initial_network(task.space, row, task.network_skeleton(data), one.seed)
+    curves = trainer.train(network, data, task.training_recipe, seed=one.seed)
     kept = {name: np.round(getattr(curves, name)[0], 6).tolist() for name in _CURVES}
     return {
-        "key": _key(study, rules),
-        "architecture": architecture,
-        "seed": seed,
+        "key": _key(one.study, rules),
+        "architecture": one.architecture,
+        "seed": one.seed,
         "data": data.provenance,
         "failure": curves.failures[0],
         "peak_bytes": int(curves.peak_bytes[0]),

@@ -69,7 +69,8 @@ def verdict(row: Retrained) -> str:
 
 def ran_on(found: StudyResult) -> str:
     """Return the devices and versions of a study's trainings."""
-    return "; ".join(f"{one['device']}, PyTorch {one.get('torch', '?')}" for one in found.ran_on)
+    on = [{**one, "device": one["processor"]} if one["device"] == "cpu" else one for one in found.ran_on]
+    return "; ".join(f"{one['device']}, PyTorch {one.get('torch', '?')}" for one in on)
 
 
 def as_data(board: RetrainedBoard) -> list[dict[str, Any]]:

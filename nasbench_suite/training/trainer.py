@@ -27,6 +27,9 @@ from nasbench_suite.training.threads import one_thread
 Precision = Literal["float32", "bfloat16"]
 Progress = Callable[[int, int], None]
 _EVALUATION_BATCH = 1000
+_IMAGES_ON_CPU = 64
+"""Images that a CPU evaluates at a time: what layers make of more leaves its cache (CIFAR-10, cell 0 of the
+topology space: 5.6 ms an image by 1,024, 1.9 by 64)."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,8 @@ def predict(
     """Return log likelihoods of all classes, float32 `[b, classes]`, and labels, in inference."""
     network.eval()
     device, parts = data.inputs.device, []
-    for part in torch.split(indices, _EVALUATION_BATCH):
+    at_once = _IMAGES_ON_CPU if device.type == "cpu" and data.dims == 2 else _EVALUATION_BATCH
+    for part in torch.split(indices, at_once):
         inputs, _ = data.batch(part)
         with _autocast(device, precision):
             logits = network(_laid_out(inputs))

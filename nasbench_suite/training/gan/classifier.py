@@ -34,6 +34,8 @@ from nasbench_suite.training.trainer import Trainer, predict
 KIND = Kind("classifier", 1, "get it again, or run python -m nasbench_suite.training.gan.classifier NAME")
 CELL = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|none~0|skip_connect~1|nor_conv_3x3~2|"
 WIDTH = 16
+_IMAGES_AT_ONCE = 50
+"""Images that a CPU classifies at a time: what layers make of more leaves its cache (1.0 ms each by 500)."""
 _SEED = 0
 
 
@@ -72,7 +74,9 @@ class Classifier:
     @torch.no_grad()
     def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return features `[n, 64]` and log likelihoods `[n, classes]` of inputs `[n, channels, *size]`."""
-        features = global_average(self.network.features(inputs))
+        few = inputs.device.type == "cpu" and inputs.ndim == 4
+        parts = torch.split(inputs, _IMAGES_AT_ONCE if few else len(inputs))
+        features = torch.cat([global_average(self.network.features(part)) for part in parts])
         return features, torch.log_softmax(self.network.classifier(features), 1)
 
 

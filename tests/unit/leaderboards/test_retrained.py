@@ -1,6 +1,8 @@
 """Published trainings made again: what is kept, how means are compared, what the page says."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from nasbench_suite.leaderboards import retrained_board
 from nasbench_suite.leaderboards.retrained_board import TRAININGS, judge_retrained, retrain
 from nasbench_suite.leaderboards.retrained_page import markdown_of_retrained
 from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules, retrained_boards
+from nasbench_suite.training import recipes
+from nasbench_suite.training.recipes import get_recipe
+from nasbench_suite.training.trainer import Trainer
 
 RULES = """
 title = "T"
@@ -46,17 +51,17 @@ def trainer(monkeypatch):
     ends = {("0", 1): 0.30, ("0", 2): 0.32, ("284", 1): 0.28, ("284", 2): 0.24}
     made = []
 
-    def train(study, rules, architecture, seed, device):
-        made.append((architecture, seed))
-        curves = {**CURVES, "test_accuracy": [0.1, ends[architecture, seed]]}
+    def train(one, rules, device, trainer):
+        made.append((one.architecture, one.seed))
+        curves = {**CURVES, "test_accuracy": [0.1, ends[one.architecture, one.seed]]}
         return {
-            "key": retrained_board._key(study, rules),
-            "architecture": architecture,
-            "seed": seed,
+            "key": retrained_board._key(one.study, rules),
+            "architecture": one.architecture,
+            "seed": one.seed,
             "data": "digits",
             "failure": "",
             "peak_bytes": -1,
-            "ran_on": {"device": device, "torch": "2"},
+            "ran_on": {"device": device, "processor": "a CPU, 2 cores", "torch": "2"},
             "curves": curves,
         }
 
@@ -88,6 +93,41 @@ def test_what_is_there_is_not_trained_again(board, trainer):
     retrain(rules, home, progress=lambda *counts: done.append(counts))
     assert trainer == [("284", 1)]
     assert done[-1] == (4, 4)
+
+
+def test_a_training_that_was_cut_off_goes_on(tmp_path, monkeypatch):
+    (tmp_path / "retrained.toml").write_text(RULES.replace("nats-size-1", "quick").replace("[1, 2]", "[1]"))
+    quick = replace(get_recipe("nats-size-12"), name="quick", epochs=3, batch=500)
+    monkeypatch.setattr(recipes, "RECIPES", {"quick": quick})
+    monkeypatch.setattr(retrained_board, "Trainer", partial(Trainer, checkpoint_seconds=0.0))
+    home, rules = read_retrained_rules(tmp_path)
+    told = []
+
+    class KilledError(Exception):
+        pass
+
+    def kill(done, total):
+        told.append((done, total))
+        if len(told) == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        retrain(rules, home, progress=kill)
+    assert told == [(0, 6), (1, 6), (2, 6)]
+    (state,) = home.glob("*.checkpoint")
+    after_one = state.read_bytes()
+    told.clear()
+    retrain(rules, home, progress=lambda *counts: told.append(counts))
+    assert told == [(0, 6), (2, 6), (3, 6), (3, 6), (4, 6), (5, 6), (6, 6), (6, 6)]
+    assert not list(home.glob("*.checkpoint"))
+    first, second = json.loads((home / TRAININGS).read_text())
+    assert len(first["curves"]["train_loss"]) == 3
+    (home / TRAININGS).write_text(json.dumps([second]))
+    retrain(rules, home)  # the same numbers from the beginning
+    again = json.loads((home / TRAININGS).read_text())[1]
+    exact = ("train_loss", "train_accuracy", "test_accuracy")
+    assert [again["curves"][name] for name in exact] == [first["curves"][name] for name in exact]
+    assert after_one
 
 
 def test_another_recipe_is_another_training(board, trainer):
