@@ -27,7 +27,7 @@ from nasbench_suite.training.gan.data import get_gan_data
 from nasbench_suite.training.gan.generator import gan_space
 from nasbench_suite.training.gan.plan import PLAN, GanPlan
 from nasbench_suite.training.gan.recipe import get_gan_recipe
-from nasbench_suite.training.gan.train import CPU_GROUP, train_gans
+from nasbench_suite.training.gan.train import cpu_group, train_gans
 from nasbench_suite.training.machine import check_device
 
 _WHAT_DAMAGE_RAISES = (zipfile.BadZipFile, zlib.error, OSError, ValueError, LookupError, EOFError, TypeError)
@@ -115,17 +115,17 @@ def _results(blocks: list[GanBlock], folder: Path, executor: Executor | None, de
 
 def train_block(block: GanBlock, folder: Path, device: str) -> int:
     """Train one block, store it, and return how many architectures it has; runs in a worker."""
-    plan = block.plan
+    plan, data = block.plan, get_gan_data(block.plan.data).load()
     curves = train_gans(
         plan.architectures[block.rows],
         plan.space,
         get_gan_recipe(plan.recipe),
-        data=get_gan_data(plan.data).load(),
+        data=data,
         classifier=load_classifier(classifier_path(plan.data), device),
         seed=block.seed,
         device=device,
         capture=device == "cuda",
-        group=CPU_GROUP if device == "cpu" else None,
+        group=cpu_group(data) if device == "cpu" else None,
     )
     content = io.BytesIO()
     arrays: dict[str, Any] = {name: getattr(curves, name) for name in (*CURVES, "train_seconds")}

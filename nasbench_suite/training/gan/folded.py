@@ -1,12 +1,13 @@
 """The generators of many architectures and their discriminators as one network.
 
 The model axis is in the tensors. All architectures of a space are computed alike: every model has
-everything that any architecture may have, and masks choose. What is chosen against gets no gradient. How
+everything that any of the group has, and masks choose. What is chosen against gets no gradient. How
 signals and images lie, and what is done with them, say `signals.py` and `images.py`.
 """
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from nasbench_suite.training.gan.layout import Layout, Views, critic_layout, gen
 from nasbench_suite.training.gan.norms import rectified
 from nasbench_suite.training.gan.recipe import GanRecipe
 from nasbench_suite.training.gan.signals import Signals
+from nasbench_suite.training.gan.taken import Choice, Taken
 
 Fold = Signals | Images
 _FIXED = {"linear": (0.25, 0.75, 0.75, 0.25), "nearest": (0.0, 1.0, 1.0, 0.0), "deconv": (0.0,) * 4}
@@ -31,26 +33,26 @@ def fold_of(shape: tuple[int, ...]) -> type[Fold]:
 
 
 class _Cell:
-    """The choices of one cell, for all models."""
+    """The choices of one cell, for all models; what none of them has is not computed."""
 
     def __init__(
         self, genes: Genes, fold: type[Fold], channels: int, device: torch.device, dtype: torch.dtype
     ):
-        columns = [torch.from_numpy(column.astype("int64")).to(device) for column in genes.T]
-        order, norm, up, shortcut, *skips = columns
-        pre = order == ORDERS.index("pre")
-        self.pre, self.pre_rows = fold.per_model(pre), pre[:, None]
-        self.pooled = norm == NORMALISATIONS.index("batch")
-        some = norm != NORMALISATIONS.index("none")
-        self.some = {"pre": some & pre, "post": some & ~pre, "both": some}
-        nothing = torch.full_like(self.pre, -torch.inf, dtype=dtype)
-        self.floor = {"pre": nothing.masked_fill(self.pre, 0.0), "post": nothing.masked_fill(~self.pre, 0.0)}
-        self.deconv = up == UPSAMPLINGS.index("deconv")
-        self.linear = (up == UPSAMPLINGS.index("linear")).to(dtype)
-        fixed = torch.tensor([_FIXED[kind] for kind in UPSAMPLINGS], dtype=dtype, device=device)[up]
-        self.fixed = fold.separable(fixed, channels)
-        self.shortcut = (shortcut == SHORTCUTS.index("shortcut")).to(dtype)
-        self.skips = [bit.to(dtype) for bit in skips]
+        order, norm, up, shortcut, *skips = (Choice(column, device) for column in genes.T)
+        self.pre, self.post = order.where(ORDERS.index("pre")), order.where(ORDERS.index("post"))
+        self.deconv, self.linear = (up.where(UPSAMPLINGS.index(kind)) for kind in ("deconv", "linear"))
+        self.shortcut = shortcut.where(SHORTCUTS.index("shortcut"))
+        self.skips = [bit.where(1) for bit in skips]
+        self.pooled = norm.where(NORMALISATIONS.index("batch"))
+        some = ~norm.where(NORMALISATIONS.index("none"))
+        self.some = {"pre": some & self.pre, "post": some & self.post, "both": some}
+        nothing = torch.full((len(genes),), -torch.inf, dtype=dtype, device=device)
+        self.floor = {
+            one: fold.per_model(nothing.masked_fill(one.mask, 0.0)) for one in (self.pre, self.post)
+        }
+        fixed = torch.tensor([_FIXED[kind] for kind in UPSAMPLINGS], dtype=dtype, device=device)
+        self.fixed = fold.separable(fixed[up.values], channels)
+        self.is_linear = self.linear.mask.to(dtype)
 
     def __call__(
         self, x: Tensor, inner: list[Tensor], own: Views, fold: Fold, *, is_last: bool
@@ -61,29 +63,51 @@ class _Cell:
         before, every model has one, so that both are computed as one.
         """
         norm1, norm2 = ((own[f"{name}.weight"], own[f"{name}.bias"]) for name in ("norm1", "norm2"))
-        h = rectified(fold.normalised(x, *norm1, self.pooled, self.some["pre"]), self.floor["pre"])
+        h = self._rectified(self._normalised(x, *norm1, "pre", fold), self.pre)
         first = fold.conv(self._enlarged(h, own, fold), own["conv1.weight"], own["conv1.bias"])
         skips = self._skips(inner, own, fold)
-        pre = self.pre.to(x.dtype)
-        h = rectified(_sum(first, [skip * pre for skip in skips], fold), self.floor["post"])
-        weight, bias = (torch.where(self.pre_rows, *pair) for pair in zip(norm2, norm1, strict=True))
-        h = fold.normalised(h, weight, bias, self.pooled, self.some["both"])
-        handed_on = h if is_last else torch.where(self.pre, first, h)
-        h = _sum(rectified(h, self.floor["pre"]), [skip * (1 - pre) for skip in skips], fold)
-        h = rectified(fold.conv(h, own["conv2.weight"], own["conv2.bias"]), self.floor["post"])
-        h = fold.normalised(h, *norm2, self.pooled, self.some["post"])
-        return handed_on, h + fold.interpolated(_point(x, own, "shortcut", self.shortcut, fold), self.linear)
+        h = self._rectified(self._with(first, skips, self.pre, fold), self.post)
+        weight, bias = (_choose(self.pre, *pair) for pair in zip(norm2, norm1, strict=True))
+        h = self._normalised(h, weight, bias, "both", fold)
+        handed_on = h if is_last else _choose(self.pre, first, h, fold)
+        h = self._with(self._rectified(h, self.pre), skips, self.post, fold)
+        h = self._rectified(fold.conv(h, own["conv2.weight"], own["conv2.bias"]), self.post)
+        h = self._normalised(h, *norm2, "post", fold)
+        if self.shortcut.by_none:
+            return handed_on, h
+        return handed_on, h + fold.interpolated(
+            _point(x, own, "shortcut", self.shortcut, fold), self.is_linear
+        )
+
+    def _normalised(self, x: Tensor, weight: Tensor, bias: Tensor, where: str, fold: Fold) -> Tensor:
+        some = self.some[where]
+        return x if some.by_none else fold.normalised(x, weight, bias, self.pooled, some)
+
+    def _rectified(self, x: Tensor, taken: Taken) -> Tensor:
+        if taken.by_none:
+            return x
+        return x.relu() if taken.by_all else rectified(x, self.floor[taken])
 
     def _skips(self, inner: list[Tensor], own: Views, fold: Fold) -> list[Tensor]:
         pairs = zip(self.skips, inner, strict=True)
         return [
-            _point(earlier, own, f"skips.{cell}", taken, fold) for cell, (taken, earlier) in enumerate(pairs)
+            _point(earlier, own, f"skips.{cell}", taken, fold)
+            for cell, (taken, earlier) in enumerate(pairs)
+            if not taken.by_none
         ]
 
+    def _with(self, x: Tensor, skips: list[Tensor], taken: Taken, fold: Fold) -> Tensor:
+        """Add what is smaller, enlarged to the nearest, where it is taken."""
+        for skip in [] if taken.by_none else skips:
+            own = skip if taken.by_all else skip * fold.per_model(taken.mask)
+            x = fold.with_nearest(x, own)
+        return x
+
     def _enlarged(self, x: Tensor, own: Views, fold: Fold) -> Tensor:
-        learned = _scaled(own["deconv.weight"], self.deconv)
-        bias = _scaled(own["deconv.bias"], self.deconv)
-        return fold.enlarged(x, learned + self.fixed, bias, self.linear)
+        if self.deconv.by_none:
+            return fold.interpolated(x, self.is_linear)
+        kernel, bias = (_scaled(own[f"deconv.{kind}"], self.deconv) for kind in ("weight", "bias"))
+        return fold.enlarged(x, kernel if self.deconv.by_all else kernel + self.fixed, bias, self.is_linear)
 
 
 class FoldedGenerator:
@@ -129,7 +153,7 @@ class FoldedGenerator:
         self.layout: Layout = generator_layout(known.n_cells, recipe, shape)
         cells = known.cells(known.canonical(genes))[:depth]
         self._cells = [_Cell(part, self._fold, recipe.channels, device, dtype) for part in cells]
-        self._always = torch.ones(len(genes), dtype=torch.bool, device=device)
+        self._always = Taken(np.ones(len(genes), dtype=bool), device)
 
     def part(self, models: slice) -> "FoldedGenerator":
         """Return the generators of some of the models."""
@@ -230,18 +254,21 @@ class FoldedDiscriminator:
         return weight if weight.ndim == 3 else self._fold.matrix(weight)
 
 
-def _point(x: Tensor, own: Views, name: str, taken: Tensor, fold: Fold) -> Tensor:
+def _point(x: Tensor, own: Views, name: str, taken: Taken, fold: Fold) -> Tensor:
     """Convolve with a kernel of one; zeros for models that do not take it."""
     return fold.point(x, *(_scaled(own[f"{name}.{kind}"], taken) for kind in ("weight", "bias")))
 
 
-def _scaled(weight: Tensor, factor: Tensor) -> Tensor:
-    """Return the weights of every model times its factor, `[models]`."""
-    return weight * factor.view(-1, *[1] * (weight.ndim - 1))
+def _scaled(weight: Tensor, taken: Taken) -> Tensor:
+    """Return the weights of every model that takes them; zeros of the others."""
+    if taken.by_all:
+        return weight
+    return weight * taken.mask.view(-1, *[1] * (weight.ndim - 1))
 
 
-def _sum(x: Tensor, smaller: list[Tensor], fold: Fold) -> Tensor:
-    """Add what is smaller, enlarged to the nearest."""
-    for part in smaller:
-        x = fold.with_nearest(x, part)
-    return x
+def _choose(taken: Taken, one: Tensor, other: Tensor, fold: Fold | None = None) -> Tensor:
+    """Return `one` where it is taken, else `other`: rows `[models, ...]`, or arrays that are folded."""
+    if taken.by_all or taken.by_none:
+        return one if taken.by_all else other
+    mask = taken.mask[:, None] if fold is None else fold.per_model(taken.mask)
+    return torch.where(mask, one, other)

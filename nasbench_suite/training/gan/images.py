@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812  # its usual name
 from torch import Tensor
 
 from nasbench_suite.training.gan.norms import normalised
+from nasbench_suite.training.gan.taken import Taken
 
 
 class Images:
@@ -109,10 +110,16 @@ class Images:
         """Return as many images of both, the batch of `one` first; fold them as twice the batch."""
         return torch.cat((one, other))
 
-    def normalised(self, x: Tensor, weight: Tensor, bias: Tensor, pooled: Tensor, some: Tensor) -> Tensor:
+    def normalised(self, x: Tensor, weight: Tensor, bias: Tensor, pooled: Taken, some: Taken) -> Tensor:
         """Normalise over the batch or over each image, see `norms.normalised`."""
+        if some.by_all and pooled.by_all:
+            y = F.batch_norm(x.flatten(1, 2), None, None, weight.flatten(), bias.flatten(), training=True)
+            return y.view_as(x)
+        if some.by_all and pooled.by_none:
+            return F.instance_norm(x.flatten(1, 2)).view_as(x)
         places = x.flatten(3).permute(1, 2, 3, 0)
-        return normalised(places, weight, bias, pooled, some).permute(3, 0, 1, 2).reshape(x.shape)
+        y = normalised(places, weight, bias, pooled.mask, some.mask)
+        return y.permute(3, 0, 1, 2).reshape(x.shape)
 
 
 def _conv(x: Tensor, kernel: Tensor, bias: Tensor, *, padding: int = 0, stride: int = 1) -> Tensor:

@@ -13,7 +13,7 @@ from nasbench_suite.spaces import Genes
 from nasbench_suite.training.gan.curves import GanCurves
 from nasbench_suite.training.gan.plan import GanPlan
 from nasbench_suite.training.gan.setting import GanSetting, gan_setting_of
-from nasbench_suite.training.gan.train import CPU_GROUP, train_gans
+from nasbench_suite.training.gan.train import cpu_group, train_gans
 from nasbench_suite.training.store import TrainingStore
 
 
@@ -54,7 +54,7 @@ class KeptGans(TrainingStore[GanCurves]):
     @property
     def together(self) -> int:
         """How many are trained before any is stored."""
-        return CPU_GROUP if self.device == "cpu" else self.plan.cuda_block
+        return cpu_group(self.setting.data) if self.device == "cpu" else self.plan.cuda_block
 
     def trained(self, genes: Genes, seed: int) -> list[GanCurves]:
         """Train generators, all at once."""

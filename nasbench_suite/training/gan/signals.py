@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nasbench_suite.training.gan import shifted
 from nasbench_suite.training.gan.norms import normalised
+from nasbench_suite.training.gan.taken import Taken
 
 
 class Signals:
@@ -97,7 +98,7 @@ class Signals:
         parts = [part.view(*part.shape[:2], -1, self.batch) for part in (one, other)]
         return torch.cat(parts, 3).flatten(2)
 
-    def normalised(self, x: Tensor, weight: Tensor, bias: Tensor, pooled: Tensor, some: Tensor) -> Tensor:
+    def normalised(self, x: Tensor, weight: Tensor, bias: Tensor, pooled: Taken, some: Taken) -> Tensor:
         """Normalise over the batch or over each signal, see `norms.normalised`."""
         places = x.view(*x.shape[:2], -1, self.batch)
-        return normalised(places, weight, bias, pooled, some).view_as(x)
+        return normalised(places, weight, bias, pooled.mask, some.mask).view_as(x)

@@ -22,8 +22,6 @@ from nasbench_suite.training.gan.recipe import GanRecipe
 from nasbench_suite.training.threads import one_thread
 
 Progress = Callable[[int, int], None]
-CPU_GROUP = 5
-"""Generators that train together on a CPU, where more gain nothing."""
 COLLAPSED = "the generator's outputs are all the same"
 
 
@@ -97,6 +95,14 @@ def train_gans(
             adversaries = Adversaries(space, rows, recipe, seed, train)
             parts.append(_Run(adversaries, judge, seed, capture, told).train())
     return GanCurves.concatenate(parts)
+
+
+def cpu_group(data: TrainingData) -> int:
+    """Return how many generators train together on a CPU: of signals more gain nothing, of images two lose.
+
+    What a layer makes of images for several models leaves the cache: `tests/benchmarks/test_gans.py`.
+    """
+    return 5 if data.dims == 1 else 1
 
 
 class _Run:
