@@ -8,7 +8,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property, partial
 from importlib import metadata
@@ -298,8 +298,21 @@ class Block:
             "training_sha256": training_sha256(),
         }
 
-    def play(self) -> Runs:
-        """Play the block, or read it if its record is there and answers the same request."""
+    @property
+    def units(self) -> int:
+        """Into how many parts its progress is told: its evaluations where they are counted and take long."""
+        given, search = self.search.benchmark, self.search
+        takes_long = search.trains or (isinstance(given, str) and given.startswith(TRAINING))
+        return search.budget.evaluations or 1 if takes_long else 1
+
+    def play(self, progress: Callable[[int], None] | None = None) -> Runs:
+        """Play the block, or read it if its record is there and answers the same request.
+
+        Parameters
+        ----------
+        progress
+            Called after every evaluation with how many there were.
+        """
         search = self.search
         benchmark = search.load()
         seed, noise_seed = self.seeds(benchmark.id)
@@ -316,6 +329,7 @@ class Block:
             repeat=repeat,
             require=search.require,
             request={**request, "made_with": made_with(search.source)},
+            progress=progress,
         )
         if self.path is not None:
             runs.save(self.path)
@@ -366,9 +380,13 @@ def made_with(source: StrategySource) -> dict[str, str]:
     return versions
 
 
-def play_block(block: Block, finish: "Callable[[Runs, Benchmark], Answer]") -> Answer:
+def play_block(
+    block: Block,
+    finish: "Callable[[Runs, Benchmark], Answer]",
+    progress: Callable[[int], None] | None = None,
+) -> Answer:
     """Play one block and return what `finish` makes of it; runs in a worker."""
-    return finish(block.play(), block.search.load())
+    return finish(block.play(progress), block.search.load())
 
 
 def play_blocks(
@@ -380,26 +398,26 @@ def play_blocks(
 ) -> "list[Answer]":
     """Play blocks on an executor (None: here, one after the other); answers come in the order of `blocks`.
 
-    On an interrupt the blocks in flight are finished and stored, the others are not begun.
+    On an interrupt the blocks in flight are finished and stored, the others are not begun. Progress is told
+    in blocks, or in evaluations where these take long; of what an executor plays, when a block is done.
     """
-    done = 0
-    if progress is not None:
-        progress(done, len(blocks))
+    tell: Progress = progress or (lambda done, total: None)
+    done, total = 0, sum(block.units for block in blocks)
+    tell(done, total)
     if executor is None:
         answers = []
         for block in blocks:
-            answers.append(play_block(block, finish))
-            done += 1
-            if progress is not None:
-                progress(done, len(blocks))
+            told = partial(_tell_from, tell, done, total) if block.units > 1 else None
+            answers.append(play_block(block, finish, told))
+            done += block.units
+            tell(done, total)
         return answers
-    futures: list[Future[Answer]] = [executor.submit(play_block, block, finish) for block in blocks]
+    futures = {executor.submit(play_block, block, finish): block.units for block in blocks}
     try:
         for future in as_completed(futures):
             future.result()
-            done += 1
-            if progress is not None:
-                progress(done, len(blocks))
+            done += futures[future]
+            tell(done, total)
     except BrokenExecutor as problem:
         raise NasbenchSuiteError(
             "a worker process died, for lack of memory or because it cannot import the strategy's class; "
@@ -409,6 +427,10 @@ def play_blocks(
         executor.shutdown(wait=True, cancel_futures=True)
         raise
     return [future.result() for future in futures]
+
+
+def _tell_from(tell: Progress, done: int, total: int, evaluations: int) -> None:
+    tell(done + evaluations, total)
 
 
 def keep_runs(runs: Runs, benchmark: Benchmark) -> Runs:
@@ -465,7 +487,8 @@ def search(
     executor
         Where blocks of runs are played; None: here.
     progress
-        Called with the number of blocks done and of all blocks.
+        Called with how much is done and how much there is, in blocks, or in evaluations where these take
+        long.
 
     Raises
     ------

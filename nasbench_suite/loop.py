@@ -33,6 +33,7 @@ def play(
     repeat: Repeat = "mean",
     require: Sequence[str] = (),
     request: Mapping[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Runs:
     """Play all runs of one strategy object in lock step until every run's budget is spent.
 
@@ -53,6 +54,8 @@ def play(
         Constraints by which the strategy itself goes are the strategy's.
     request
         What to store in the record beside `space` and `maximise`.
+    progress
+        Called after every evaluation with how many there were.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def play(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MissingResultWarning)  # one for the whole search is enough
         record = _played(
-            strategy, benchmark, budget, duplicates, repeat, tuple(map(Constraint.parse, require))
+            strategy, benchmark, budget, duplicates, repeat, tuple(map(Constraint.parse, require)), progress
         )
     if record.missing:
         warnings.warn(
@@ -90,6 +93,7 @@ def _played(
     duplicates: Duplicates,
     repeat: Repeat,
     required: tuple[Constraint, ...],
+    progress: Callable[[int], None] | None,
 ) -> "_Record":
     record = _Record(strategy.runs, benchmark.space.n_genes, budget)
     meter = Meter(strategy.runs, budget, duplicates, rejects=bool(required))
@@ -124,6 +128,8 @@ def _played(
         record.append(proposals, evaluations, kept, fresh, feasible)
         strategy.tell(proposals, evaluations)
         meter.end(strategy.endings())
+        if progress is not None:
+            progress(record.steps)
     if ends_alone:
         record.score_ends(benchmark, repeat)
     return record
@@ -193,7 +199,7 @@ class _Record:
     """Collects evaluations in arrays that grow as needed."""
 
     def __init__(self, runs: int, n_genes: int, budget: Budget):
-        self._steps = 0
+        self.steps = 0
         capacity = budget.evaluations or 256
         self._genes = np.zeros((capacity, runs, n_genes), dtype=np.uint8)
         self._valid = np.full((capacity, runs), np.nan)
@@ -224,7 +230,7 @@ class _Record:
         fresh: NDArray[np.bool_],
         feasible: NDArray[np.bool_] | None,
     ) -> None:
-        step = self._steps
+        step = self.steps
         if step == len(self._valid):
             self._grow()
         self._genes[step] = np.where(kept[:, None], proposals.genes, 0)
@@ -244,7 +250,7 @@ class _Record:
                 self._search_seconds = np.full(self._valid.shape, np.nan)
             self._search_seconds[step] = np.where(kept, proposals.search_seconds, np.nan)
         self._length += kept
-        self._steps += 1
+        self.steps += 1
 
     def score_ends(self, benchmark: Benchmark, repeat: Repeat) -> None:
         """Put in the results of what every run ended with."""
@@ -259,15 +265,15 @@ class _Record:
     ) -> tuple[Evaluations, NDArray[np.bool_]]:
         """Replace the results of architectures that a run has proposed before by their first results."""
         keys = benchmark.identity(proposals.genes)
-        if self._steps == len(self._keys):
+        if self.steps == len(self._keys):
             grown = np.zeros((max(256, 2 * len(self._keys)), len(keys)), dtype=np.int64)
-            grown[: self._steps] = self._keys
+            grown[: self.steps] = self._keys
             self._keys = grown
-        same = (self._keys[: self._steps] == keys) & (
-            self._epochs[: self._steps] == (0 if proposals.epochs is None else proposals.epochs)
+        same = (self._keys[: self.steps] == keys) & (
+            self._epochs[: self.steps] == (0 if proposals.epochs is None else proposals.epochs)
         )
-        self._keys[self._steps] = keys
-        if not self._steps:
+        self._keys[self.steps] = keys
+        if not self.steps:
             return evaluations, np.ones(len(keys), dtype=bool)
         first, run = same.argmax(axis=0), np.arange(len(keys))
         fresh = ~same[first, run]

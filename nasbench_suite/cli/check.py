@@ -5,6 +5,7 @@ import importlib.util
 import typer
 
 from nasbench_suite.cli.output import Json, Quiet, complain, interruptible, print_json, progress
+from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.hardware import known_costs
 from nasbench_suite.leaderboards.cost_rules import cost_boards, read_cost_rules
@@ -20,6 +21,7 @@ from nasbench_suite.surrogates.card import surrogate_folders
 from nasbench_suite.tabular.benchmark import TabularBenchmark
 from nasbench_suite.tabular.catalogue import is_ready
 from nasbench_suite.tabular.datasheet import datasheets
+from nasbench_suite.tabular.gan_file import FILE_NAME, read_gan_file
 from nasbench_suite.tabular.operator_sum import OperatorSumBenchmark
 from nasbench_suite.tabular.table import MappedTable, Table, check_index
 from nasbench_suite.tasks import load_benchmark, task_names
@@ -43,6 +45,7 @@ def check(as_json: bool = Json, quiet: bool = Quiet) -> None:
         **{f"strategy {name}": _check_strategy for name in strategy_cards()},
         **{f"datasheet {name}": _check_datasheet for name in datasheets()},
         **{f"table {name}": _check_table for name, ready in here.items() if ready},
+        **{f"generators {name}": _check_generators for name in _generator_tables()},
         **{f"surrogate {name}": _check_surrogate for name in surrogate_folders()},
         **{f"leaderboard {name}": _check_leaderboard for name in leaderboard_folders()},
         **{f"costs {name}": _check_costs for name in cost_boards()},
@@ -104,6 +107,23 @@ def _check_table(task: str) -> None:
         raise NasbenchSuiteError(
             f"the file is the table of {table.description.task}; give it back its name, or import it again."
         )
+
+
+def _generator_tables() -> list[str]:
+    return [path.parent.name for path in sorted((content_root() / "tabular").glob("*/gan.toml"))]
+
+
+def _check_generators(name: str) -> None:
+    from nasbench_suite.training.gan.classifier import classifier_path, load_classifier
+    from nasbench_suite.training.gan.generator import bottom_size, gan_space
+    from nasbench_suite.training.gan.plan import PLAN, read_gan_plan  # loads torch, so not for --help
+
+    folder = content_root() / "tabular" / name
+    plan = read_gan_plan(folder / PLAN)
+    bottom_size(load_classifier(classifier_path(plan.data)).shape, gan_space(plan.space).n_cells)
+    built = folder / FILE_NAME
+    if built.is_file() and read_gan_file(built).description.request != plan.request:
+        raise NasbenchSuiteError(f"{built} is not what {PLAN} beside it asks for; build it again.")
 
 
 def _check_surrogate(name: str) -> None:

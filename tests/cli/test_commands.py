@@ -176,6 +176,24 @@ def test_check_finds_a_table_under_the_name_of_another(cli, tmp_path, two_tasks)
     assert error.startswith("error: table graph/cora: the file is the table of graph/proteins; ")
 
 
+def test_check_finds_generators_that_were_trained_otherwise(cli, tmp_path):
+    for folder in ("strategies", "leaderboards", "surrogates"):
+        (tmp_path / "content" / folder).mkdir(parents=True)
+    home = tmp_path / "content" / "tabular" / "gan-mnist1d"
+    shutil.copytree(ROOT / "tabular" / "gan-mnist1d", home)
+    env = {"NASBENCH_SUITE_CONTENT": str(tmp_path / "content"), "NASBENCH_SUITE_DATA": str(tmp_path / "data")}
+    assert cli("check", env=env) == "3 checked, 0 with problems\n"
+    plan = home / "gan.toml"
+    text = plan.read_text(encoding="utf-8")
+    plan.write_text(text.replace("gan-short", "gan-images"), encoding="utf-8")
+    error = cli("check", code=2, env=env)
+    assert error.startswith("error: generators gan-mnist1d: ")
+    assert "is not what gan.toml beside it asks for; build it again." in error
+    plan.write_text(text, encoding="utf-8")
+    (home / "classifier.h5").unlink()
+    assert "classifier.h5 cannot be read" in cli("check", code=2, env=env)
+
+
 def test_search_keeps_records_that_read_back(cli, tmp_path):
     out = cli(
         *"search graph/cora --strategy genetic --runs 300 --evaluations 40 --out g.h5 --jobs 2 --json".split()

@@ -131,7 +131,14 @@ def test_every_training_is_made_once_and_kept(trained, tmp_path):
 
 
 def test_a_search_trains_what_it_asks(trained):
-    runs = search("random_search", "training:gan/digits", evaluations=3, runs=1)
+    told = []
+    runs = search(
+        *("random_search", "training:gan/digits"),
+        evaluations=3,
+        runs=1,
+        progress=lambda *counts: told.append(counts),
+    )
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3), (3, 3)]
     expected = tasks.load_benchmark("training:gan/digits").query(runs.genes[0]).valid
     assert runs.valid[0].tolist() == expected.tolist()
     assert sum(count for _, count in trained) == 6
