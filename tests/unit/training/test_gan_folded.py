@@ -106,28 +106,33 @@ def descend(optimizer, loss, rate):
     optimizer.step()
 
 
+@pytest.mark.parametrize("size", [1, 3, 24])
 @each_shape
 @each_space
-def test_generators_and_their_gradients_are_those_of_the_modules(space, shape):
+def test_generators_and_their_gradients_are_those_of_the_modules(space, shape, size):
+    """In groups where some take what others do not, and where all are alike."""
     genes = rows_of(space)
-    folded = FoldedGenerator(space, genes, RECIPE, shape, torch.device("cpu"), torch.float64)
     torch.manual_seed(0)
-    weights = torch.randn(len(genes), folded.layout.size, dtype=torch.float64, requires_grad=True)
     noise, weighing = torch.randn(5, 3, dtype=torch.float64), torch.randn(24, 5, *shape, dtype=torch.float64)
-    made = folded(weights, noise)
-    (grad,) = torch.autograd.grad((made * fold_of(shape)(5).folded(weighing)).sum(), weights)
-    views, forms = folded.layout.views(grad), {part.name: part for part in folded.layout.parts}
-    for model, row in enumerate(genes):
-        module = Generator(space, row, RECIPE, shape).double()
-        folded.layout.write(weights[model].detach(), module)
-        expected = module(noise)
-        assert expected.shape == (5, *shape)
-        assert torch.allclose(as_alone(folded, made, 5)[model], expected, rtol=1e-9, atol=1e-9)
-        (expected * weighing[model]).sum().backward()
-        has = dict(module.named_parameters())
-        for name, own in views.items():
-            theirs = has[name].grad if name in has else torch.zeros_like(forms[name].as_module(own[model]))
-            assert torch.allclose(forms[name].as_module(own[model]), theirs, rtol=1e-8, atol=1e-8), name
+    for start in range(0, 24, size):
+        rows = slice(start, start + size)
+        folded = FoldedGenerator(space, genes[rows], RECIPE, shape, torch.device("cpu"), torch.float64)
+        weights = torch.randn(size, folded.layout.size, dtype=torch.float64, requires_grad=True)
+        made = folded(weights, noise)
+        (grad,) = torch.autograd.grad((made * fold_of(shape)(5).folded(weighing[rows])).sum(), weights)
+        views, parts = folded.layout.views(grad), {part.name: part for part in folded.layout.parts}
+        for model, row in enumerate(genes[rows]):
+            module = Generator(space, row, RECIPE, shape).double()
+            folded.layout.write(weights[model].detach(), module)
+            expected = module(noise)
+            assert expected.shape == (5, *shape)
+            assert torch.allclose(as_alone(folded, made, 5)[model], expected, rtol=1e-9, atol=1e-9)
+            (expected * weighing[rows][model]).sum().backward()
+            has = dict(module.named_parameters())
+            for name, part in parts.items():
+                own = part.as_module(views[name][model])
+                theirs = has[name].grad if name in has else torch.zeros_like(own)
+                assert torch.allclose(own, theirs, rtol=1e-8, atol=1e-8), name
 
 
 def test_a_generator_is_what_it_is_by_hand():
