@@ -119,6 +119,22 @@ def test_the_shipped_classifier_is_as_good_as_it_says(classifier):
     assert f"test_accuracy = {classifier.accuracy['test']:.4f}" in said
 
 
+def test_the_classifier_of_images_is_as_good_as_it_says():
+    path = classifier_path("fashion_mnist")
+    known = load_classifier(path)
+    try:
+        data = get_gan_data("fashion_mnist").load()
+    except NasbenchSuiteError as problem:
+        pytest.skip(str(problem))
+    hits = [
+        (known(data.batch(part)[0])[1].argmax(1) == data.batch(part)[1]).sum().item()
+        for part in data.test.split(1000)
+    ]
+    assert sum(hits) / len(data.test) == pytest.approx(known.accuracy["test"], abs=5e-4)
+    assert f"test_accuracy = {known.accuracy['test']:.4f}" in path.with_suffix(".toml").read_text()
+    assert known.accuracy["test"] > 0.93
+
+
 def test_its_features_decide_and_real_signals_score_well(classifier):
     data = get_gan_data("mnist1d").load()
     (valid, likelihood), (test, _) = (classifier(data.batch(part)[0]) for part in (data.valid, data.test))
