@@ -141,7 +141,9 @@ def _feasible(constraints: tuple[Constraint, ...], evaluations: Evaluations) -> 
 
 
 def _unscored(strategy: Strategy) -> Evaluations:
-    return Evaluations(np.full(strategy.runs, np.nan), np.zeros(strategy.runs))
+    nothing = np.full(strategy.runs, np.nan)
+    info = dict.fromkeys(set(strategy.metrics) - {VALID}, nothing)
+    return Evaluations(nothing, np.zeros(strategy.runs), info)
 
 
 def _evaluate(
