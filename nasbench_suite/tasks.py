@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nasbench_suite.benchmark import Benchmark
 from nasbench_suite.content import data_root
+from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular.catalogue import is_current, open_table_task, stamp, table_path, table_tasks
 
 TRAINING = "training:"
@@ -49,8 +50,22 @@ def load_benchmark(task: str, *, device: str = "cpu") -> Benchmark:
         return _open_surrogate(task)
     path = table_path(task)
     if not is_current(path):
-        open_table_task(task)  # converts it, or says that it has to be imported or built
+        _make_ready(task)
     return _open(task, path, stamp(path))
+
+
+def _make_ready(task: str) -> None:
+    """Convert a table, or say that it has to be imported or built, or that training answers for it."""
+    try:
+        open_table_task(task)
+    except UnknownNameError:
+        from nasbench_suite.training.gan.plan import gan_tasks  # loads torch
+
+        if task in gan_tasks():
+            raise NasbenchSuiteError(
+                f"there is no table of {task}; {TRAINING}{task} answers by training."
+            ) from None
+        raise
 
 
 @lru_cache(maxsize=32)

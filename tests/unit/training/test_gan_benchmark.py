@@ -165,6 +165,13 @@ def test_what_cannot_be_asked_is_refused(asked, error, says):
         GanTrainingBenchmark(PLAN).query(ROWS[:0], **asked)
 
 
+def test_a_task_without_a_table_says_what_answers():
+    with pytest.raises(NasbenchSuiteError, match=r"no table of gan/digits; training:gan/digits answers"):
+        tasks.load_benchmark("gan/digits")
+    with pytest.raises(UnknownNameError, match="no task 'gan/letters'"):
+        tasks.load_benchmark("gan/letters")
+
+
 def test_a_budget_in_seconds_is_one_of_trainings():
     runs = search("random_search", "training:gan/digits", seconds=1e-6, runs=1)
     assert runs.length.tolist() == [1]
