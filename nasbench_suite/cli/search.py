@@ -8,12 +8,13 @@ import numpy as np
 import typer
 
 from nasbench_suite.benchmark import Benchmark
+from nasbench_suite.blocks import in_folder, keep_runs, play_blocks
 from nasbench_suite.cli.front_report import report_fronts
 from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, print_json, print_table, progress
 from nasbench_suite.cli.settings import parse_settings
 from nasbench_suite.clock import Budget, Duplicates, Overshoot
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.jobs import Handling, RepeatChoice, Search, in_folder, keep_runs, play_blocks
+from nasbench_suite.jobs import Handling, RepeatChoice, Search
 from nasbench_suite.runs import Runs
 from nasbench_suite.spaces import Genes
 from nasbench_suite.tabular.benchmark import TabularBenchmark

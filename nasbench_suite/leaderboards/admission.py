@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from nasbench_suite.blocks import Block, engine_sha256
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.jobs import Block, engine_sha256
 from nasbench_suite.leaderboards.board import Board, board_judge
 from nasbench_suite.leaderboards.finals import Finals
 from nasbench_suite.leaderboards.outcomes import Outcomes, open_table

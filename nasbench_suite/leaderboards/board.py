@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Benchmark
+from nasbench_suite.blocks import Block, in_folder, made_with, play_blocks
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.jobs import Block, in_folder, made_with, play_blocks
 from nasbench_suite.leaderboards.differences import Difference, differences
 from nasbench_suite.leaderboards.finals import Finals
 from nasbench_suite.leaderboards.outcomes import (

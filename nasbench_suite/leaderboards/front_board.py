@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Benchmark
+from nasbench_suite.blocks import Block, in_folder, play_blocks
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.jobs import Block, in_folder, play_blocks
 from nasbench_suite.leaderboards.front_rules import FrontRules, Problem
 from nasbench_suite.leaderboards.fronts import FrontTable, nondominated
 from nasbench_suite.leaderboards.outcomes import evaluation_grid, open_table

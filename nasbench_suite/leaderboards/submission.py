@@ -16,8 +16,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from nasbench_suite.blocks import made_with
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.jobs import made_with
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.rules import Entry, Rules
 from nasbench_suite.storage import write_whole

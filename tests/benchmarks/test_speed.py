@@ -15,8 +15,9 @@ import pytest
 
 from nasbench_suite import get_space, load_benchmark, search
 from nasbench_suite.benchmark import Metric
+from nasbench_suite.blocks import BLOCK_RUNS
 from nasbench_suite.clock import Budget
-from nasbench_suite.jobs import BLOCK_RUNS, Search
+from nasbench_suite.jobs import Search
 from nasbench_suite.tabular import TabularBenchmark
 from nasbench_suite.tabular.catalogue import table_path
 from nasbench_suite.tabular.table import create_table, read_table

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from nasbench_suite import Budget, NasbenchSuiteError, Runs, SingleRunStrategy, jobs, search
+from nasbench_suite.blocks import in_folder, keep_runs, play_blocks
 from nasbench_suite.errors import UnknownNameError
-from nasbench_suite.jobs import Search, in_folder, keep_runs, play_blocks
+from nasbench_suite.jobs import Search
 from nasbench_suite.strategies import get_strategy
 from nasbench_suite.tabular import TabularBenchmark
 
@@ -303,5 +304,5 @@ def test_a_block_of_trainings_is_played_again_when_the_code_that_trains_has_chan
     assert {"device", "data", "skeleton", "training_sha256"} <= set(first.request)
     monkeypatch.setattr(Learner, "propose", lambda self: np.ones(6, dtype=np.uint8))
     assert (block.play().genes == 0).all()  # taken up
-    monkeypatch.setattr(jobs, "training_sha256", lambda: "another")
+    monkeypatch.setattr("nasbench_suite.blocks.training_sha256", lambda: "another")
     assert (block.play().genes == 1).all()

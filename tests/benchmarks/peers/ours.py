@@ -17,7 +17,7 @@ from shared import (
 )
 
 from nasbench_suite import Benchmark, load_benchmark, search
-from nasbench_suite.jobs import BLOCK_RUNS
+from nasbench_suite.blocks import BLOCK_RUNS
 
 MANY_RUNS = 500
 BATCH = 100_000

@@ -32,7 +32,7 @@ RULES = {
 def task(make_table, monkeypatch):
     made = TabularBenchmark(make_table())
     for module in (outcomes, jobs):
-        monkeypatch.setattr(module, "load_benchmark", lambda name: made)
+        monkeypatch.setattr(module, "load_benchmark", lambda name, **on: made)
     return made
 
 
@@ -100,7 +100,7 @@ def two_tables(make_table, monkeypatch):
         "made/judge": TabularBenchmark(make_table(epochs=(200,), seed=9)),
     }
     for module in (outcomes, jobs):
-        monkeypatch.setattr(module, "load_benchmark", found.__getitem__)
+        monkeypatch.setattr(module, "load_benchmark", lambda name, **on: found[name])
     return found
 
 
@@ -173,7 +173,7 @@ def test_a_board_says_where_nothing_is_held_out(make_table, monkeypatch, tmp_pat
     described = table.description.model_copy(update={"test": "valid_accuracy"})
     made = TabularBenchmark(Table(described, table.genes, table.epochs, table.metrics, table.columns))
     for module in (outcomes, jobs):
-        monkeypatch.setattr(module, "load_benchmark", lambda name: made)
+        monkeypatch.setattr(module, "load_benchmark", lambda name, **on: made)
     board = boards.run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
     assert board.not_held_out == ["made/up"]
     summary = board.summaries["made/up"]["random_search"]

@@ -39,7 +39,7 @@ def played(tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("checklist")
     with pytest.MonkeyPatch.context() as patch:
         for module in (outcomes, jobs):
-            patch.setattr(module, "load_benchmark", tables.__getitem__)
+            patch.setattr(module, "load_benchmark", lambda name, **on: tables[name])
         return boards.run_board(Rules.model_validate(RULES), folder, folder / "runs")
 
 

@@ -67,7 +67,7 @@ def test_units_in_common_and_mixed():
 def distances(make_table, monkeypatch, tmp_path):
     made = TabularBenchmark(make_table(unit="1", direction="min"))
     for module in (outcomes, jobs):
-        monkeypatch.setattr(module, "load_benchmark", lambda name: made)
+        monkeypatch.setattr(module, "load_benchmark", lambda name, **on: made)
     return boards.run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
 
 

@@ -76,13 +76,13 @@ def task(make_table):
 def played(task, folder):
     with pytest.MonkeyPatch.context() as patch:
         for module in (outcomes, jobs):
-            patch.setattr(module, "load_benchmark", lambda name: task)
+            patch.setattr(module, "load_benchmark", lambda name, **on: task)
         return boards.run_board(Rules.model_validate(RULES), folder, folder / "runs")
 
 
 @pytest.fixture
 def known(task, monkeypatch):
-    monkeypatch.setattr(supernet_page, "load_benchmark", lambda name: task)
+    monkeypatch.setattr(supernet_page, "load_benchmark", lambda name, **on: task)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_strategies_that_look_up_stand_beside_at_the_same_seconds(played, folder
 
 def test_without_a_common_clock_nothing_is_compared_in_seconds(task, tmp_path, monkeypatch):
     for module in (outcomes, jobs, supernet_page):
-        monkeypatch.setattr(module, "load_benchmark", lambda name: task)
+        monkeypatch.setattr(module, "load_benchmark", lambda name, **on: task)
     board = boards.run_board(
         Rules.model_validate({**RULES, "clock": "simulated"}), tmp_path, tmp_path / "runs"
     )

@@ -43,7 +43,7 @@ SMALL = Choice(top=2, seeds=2)
 def table(make_table, monkeypatch) -> TabularBenchmark:
     made = TabularBenchmark(make_table())
     for module in (outcomes, jobs):
-        monkeypatch.setattr(module, "load_benchmark", lambda name: made)
+        monkeypatch.setattr(module, "load_benchmark", lambda name, **on: made)
     return made
 
 
@@ -330,7 +330,7 @@ def test_what_a_table_lacks_is_missing_and_said(make_table, monkeypatch):
     table.columns["test_accuracy"][1] = np.nan
     table.columns["test_accuracy"][2, 1:] = np.nan
     made = TabularBenchmark(table)
-    monkeypatch.setattr(outcomes, "load_benchmark", lambda name: made)
+    monkeypatch.setattr(outcomes, "load_benchmark", lambda name, **on: made)
     others = SPACE.sample(np.random.default_rng(0), 1)
     genes = np.concatenate([table.genes, others])
     results, reason = table_results("made/up", genes, "test")
@@ -357,7 +357,7 @@ def test_without_a_table_trainings_stand_alone(board, trains, tmp_path, monkeypa
 def test_a_metric_that_is_no_accuracy_is_not_compared(make_table, monkeypatch):
     table = make_table(rows=3)
     table.metrics["test_accuracy"] = replace(table.metrics["test_accuracy"], unit="nats")
-    monkeypatch.setattr(outcomes, "load_benchmark", lambda name: TabularBenchmark(table))
+    monkeypatch.setattr(outcomes, "load_benchmark", lambda name, **on: TabularBenchmark(table))
     results, reason = table_results("made/up", table.genes, "test")
     assert reason == "test_accuracy of made/up is no accuracy, so it is not compared."
     assert np.isnan(results).all()
