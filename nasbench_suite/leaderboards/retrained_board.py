@@ -251,7 +251,9 @@ def _result(
         deviation=deviation,
         data=every[0]["data"] if every else study.data,
         seconds=[_seconds(record) for record in every],
-        ran_on=[dict(items) for items in {tuple(sorted(record["ran_on"].items())) for record in every}],
+        ran_on=[
+            dict(items) for items in dict.fromkeys(tuple(sorted(one["ran_on"].items())) for one in every)
+        ],
     )
 
 
