@@ -1,5 +1,7 @@
 """Writes trainings made again: a page in Markdown and a figure of learning curves."""
 
+from collections.abc import Mapping
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,9 @@ def write_retrained(board: RetrainedBoard, folder: Path, command: str) -> list[P
     """
     page = folder / PAGE
     figure = page.with_suffix(".svg")
-    drawn = draw_panels(board.studies, _curves, size=_PANEL, columns=2)
+    known = dict.fromkeys(row.architecture for found in board.studies for row in found.rows)
+    colours = {architecture: colour(place + 1) for place, architecture in enumerate(known)}
+    drawn = draw_panels(board.studies, partial(_curves, colours), size=_PANEL, columns=2)
     write_whole(figure, svg(drawn, figure.name))
     write_whole(page, markdown_of_retrained(board, command, figure.name).encode())
     return [figure, page]
@@ -91,17 +95,18 @@ def as_data(board: RetrainedBoard) -> list[dict[str, Any]]:
     ]
 
 
-def _curves(axes: Axes, found: StudyResult) -> None:
+def _curves(colours: Mapping[str, str], axes: Axes, found: StudyResult) -> None:
+    """Draw a study; a cell has the same colour in all, and what was published of it a column."""
     last = 1
-    for place, row in enumerate(found.rows):
+    for row in found.rows:
         for curve in row.curves:
-            axes.plot(range(1, len(curve) + 1), curve, color=colour(place + 1), linewidth=1.2)
+            axes.plot(range(1, len(curve) + 1), curve, color=colours[row.architecture], linewidth=1.2)
             last = max(last, len(curve))
         label = f"cell {row.architecture}"
-        axes.plot([], [], color=colour(place + 1), label=label)
+        axes.plot([], [], color=colours[row.architecture], label=label)
     for place, row in enumerate(found.rows):
-        ends = [last + 0.3] * len(row.published)
-        axes.plot(ends, row.published, "o", color=colour(place + 1), markersize=4)
+        ends = [last + 0.3 + 0.2 * place] * len(row.published)
+        axes.plot(ends, row.published, "o", color=colours[row.architecture], markersize=4)
     axes.set_title(found.study.title, fontsize=8)
     axes.set_xlabel("epoch", fontsize=8)
     axes.set_ylabel(f"{found.study.split} accuracy (%)", fontsize=8)
