@@ -5,6 +5,8 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from nasbench_suite.training.neighbour_mean import neighbour_mean
+
 Dims = Literal[1, 2]
 """Number of dimensions along which a network convolves: 1 for signals, 2 for images."""
 Conv = nn.Conv1d | nn.Conv2d
@@ -41,17 +43,15 @@ def average_pool(dims: Dims, kernel: int, stride: int, padding: int = 0, *, ceil
 
 
 class _AveragePool2d(nn.AvgPool2d):
-    """Takes channels first where it is padded on CUDA.
-
-    With channels last PyTorch's gradient is silently wrong there (pytorch/pytorch issue 188344, in every
-    release before its fix of June 2026): networks with padded pools then hardly learn.
-    """
+    """Goes around PyTorch's gradient on CUDA where that is wrong, see `neighbour_mean`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `[n, channels, ...]`."""
-        if x.is_cuda and self.padding:
-            return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
-        return super().forward(x)
+        if not (x.is_cuda and self.padding):
+            return super().forward(x)
+        if (self.kernel_size, self.stride, self.padding) == (3, 1, 1):
+            return neighbour_mean(x)
+        return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
 
 
 def max_pool(dims: Dims, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False) -> nn.Module:
