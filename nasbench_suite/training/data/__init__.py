@@ -6,7 +6,16 @@ from pathlib import Path
 import torch
 
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
-from nasbench_suite.training.data import cifar, digits, fashion_mnist, image_folder, imagenet16, jpeg, mnist1d
+from nasbench_suite.training.data import (
+    cifar,
+    digits,
+    fashion_mnist,
+    image_folder,
+    imagenet16,
+    jpeg,
+    jpeg_again,
+    mnist1d,
+)
 from nasbench_suite.training.data.augmentation import Augmentation, FlipCrop
 from nasbench_suite.training.data.dataset import TrainingData
 from nasbench_suite.training.data.request import Request
@@ -19,6 +28,7 @@ _SOURCES: Mapping[str, Callable[[Request], TrainingData]] = {
     "cifar10-valid": cifar.load_cifar10,
     "cifar100": cifar.load_cifar100,
     "cifar10_jpeg": jpeg.load,
+    "cifar10_jpeg-again-valid": jpeg_again.load,
     "cifar10_jpeg-full": jpeg.load,
     "cifar10_jpeg-valid": jpeg.load,
     "digits": digits.load,

@@ -46,6 +46,19 @@ def load(request: Request) -> TrainingData:
     NasbenchSuiteError
         When the files are not there, or more is asked for than there is.
     """
+    images, size = decoded(request)
+    split = jpeg_split(request, images.labels, size)
+    return assemble(request, images, split, CIFAR10_MOMENTS, FlipCrop(padding=4))
+
+
+def decoded(request: Request) -> tuple[Images, int]:
+    """Return all images, those for training first, and how many these are.
+
+    Raises
+    ------
+    DamagedFileError, NasbenchSuiteError
+        As `load`, for the files.
+    """
     looked = folders(request, "cifar10_jpeg")
     for folder in looked:
         paths = [folder / "train.npz", folder / "test.npz"]
@@ -53,9 +66,7 @@ def load(request: Request) -> TrainingData:
             break
     else:
         raise missing("cifar10_jpeg", looked, "put train.npz and test.npz with jpeg, offset and label there")
-    images, size = _decoded(paths)
-    split = jpeg_split(request, images.labels, size)
-    return assemble(request, images, split, CIFAR10_MOMENTS, FlipCrop(padding=4))
+    return _decoded(paths)
 
 
 def _decoded(paths: list[Path]) -> tuple[Images, int]:

@@ -74,6 +74,7 @@ def test_names_are_these():
         "cifar10-valid",
         "cifar100",
         "cifar10_jpeg",
+        "cifar10_jpeg-again-valid",
         "cifar10_jpeg-full",
         "cifar10_jpeg-valid",
         "digits",

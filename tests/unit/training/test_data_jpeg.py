@@ -76,6 +76,27 @@ def test_all_train_in_the_full_split(root):
     assert data.valid.tolist() == data.test.tolist() == [40, 41]
 
 
+def test_images_coded_again_are_split_as_those_coded_once(root):
+    once, again = (load_data(f"cifar10_jpeg{name}-valid", root=root) for name in ("", "-again"))
+    for part in ("train", "valid", "test", "labels"):
+        assert torch.equal(getattr(once, part), getattr(again, part))
+    assert "coded once more at quality 75" in again.provenance
+    assert once.provenance.split("SHA-256 of images")[1] != again.provenance.split("SHA-256 of images")[1]
+
+
+def test_blocks_of_images_coded_again_begin_half_a_block_out(root):
+    """What Pillow makes of an image whose first block begins four pixels before the image."""
+    once, again = (load_data(f"cifar10_jpeg{name}-valid", root=root) for name in ("", "-again"))
+    for number in (0, 17, 41):
+        image = once.inputs[number].numpy().transpose(1, 2, 0)
+        place = np.clip(np.arange(-4, 36), 0, 31)
+        file = io.BytesIO()
+        Image.fromarray(image[place][:, place]).save(file, "JPEG", quality=75)
+        theirs = pixels(file.getvalue())[:, 4:36, 4:36]
+        np.testing.assert_array_equal(again.inputs[number].numpy(), theirs)
+        assert (theirs != once.inputs[number].numpy()).any()
+
+
 def test_the_second_time_nothing_is_decoded(root, monkeypatch):
     first = load_data("cifar10_jpeg", root=root)
     monkeypatch.setattr(Image, "open", None)
