@@ -290,7 +290,7 @@ def retrain(
                     ", ".join(map(number, row.ours)),
                     signed(row.difference),
                     number(row.standard_error),
-                    verdict(row),
+                    verdict(row, rules.loss),
                 ]
                 for row in found.rows
             ]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nasbench_suite.errors import DamagedFileError
-from nasbench_suite.leaderboards.retrained_rules import PublishedTrainings, RetrainedRules, Study
+from nasbench_suite.leaderboards.retrained_rules import Loss, PublishedTrainings, RetrainedRules, Study
 from nasbench_suite.spaces import get_space
 from nasbench_suite.storage import write_whole
 from nasbench_suite.training.blocks import environment
@@ -45,7 +45,7 @@ class Retrained:
     standard_error
         Of the difference of the means, by the study's deviation between seeds; NaN without trainings.
     curves
-        Ours by epoch, one for each training.
+        Ours by epoch, one for each training; NaN where it was not evaluated.
     failures
         Why trainings ended early.
     """
@@ -69,6 +69,13 @@ class Retrained:
         if np.isnan(self.standard_error) or np.isnan(self.difference):
             return None
         return abs(self.difference) <= 2 * self.standard_error
+
+    def agrees_less(self, loss: Loss) -> bool | None:
+        """Return whether ours, and what the data lose, are as published; None where that cannot be said."""
+        if self.agrees is None:
+            return None
+        allowed = 2 * self.standard_error
+        return -loss.most - allowed <= self.difference <= -loss.least + allowed
 
 
 @dataclass(frozen=True)
@@ -128,13 +135,18 @@ def retrain(
     tell, done = progress or (lambda done, total: None), 0
     tell(0, total)
     for one in asked:
-        name = _key(one.study, rules), one.architecture, one.seed
+        name = _key(one.study), one.architecture, one.seed
         if name not in have:
             check_device(device)
             state = folder / f"unfinished-{hashlib.sha256(repr(name).encode()).hexdigest()[:16]}.checkpoint"
             told = partial(_tell_from, tell, done, total)
-            trainer = Trainer(precision=rules.precision, checkpoint=state, progress=told)
-            records.append(_trained(one, rules, device, trainer))
+            trainer = Trainer(
+                precision=one.study.precision,
+                judged_every=one.study.judged_every,
+                checkpoint=state,
+                progress=told,
+            )
+            records.append(_trained(one, device, trainer))
             write_whole(folder / TRAININGS, json.dumps(records, indent=0).encode() + b"\n")
             state.unlink(missing_ok=True)
         done += _epochs(one)
@@ -173,10 +185,10 @@ def _task(study: Study) -> TrainingTask:
     return training_task(study.task).changed(recipe=study.recipe, data=study.data)
 
 
-def _key(study: Study, rules: RetrainedRules) -> str:
+def _key(study: Study) -> str:
     """Return what determines a training, but for architecture, seed and machine, as a short name."""
     task = _task(study)
-    text = f"{task.space} {task.skeleton} {task.data} {task.training_recipe} {rules.precision}"
+    text = f"{task.space} {task.skeleton} {task.data} {task.training_recipe} {study.precision}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -184,7 +196,7 @@ def _name(record: Record) -> tuple[str, str, int]:
     return record["key"], record["architecture"], record["seed"]
 
 
-def _trained(one: _Asked, rules: RetrainedRules, device: str, trainer: Trainer) -> Record:
+def _trained(one: _Asked, device: str, trainer: Trainer) -> Record:
     task = _task(one.study)
     space, data = get_space(task.space), task.load_data(device)
     row = space.canonical(space.parse(one.architecture)[None])[0]
@@ -192,7 +204,7 @@ def _trained(one: _Asked, rules: RetrainedRules, device: str, trainer: Trainer) 
     curves = trainer.train(network, data, task.training_recipe, seed=one.seed)
     kept = {name: np.round(getattr(curves, name)[0], 6).tolist() for name in _CURVES}
     return {
-        "key": _key(one.study, rules),
+        "key": _key(one.study),
         "architecture": one.architecture,
         "seed": one.seed,
         "data": data.provenance,
@@ -228,13 +240,11 @@ def read_trainings(folder: Path) -> list[Record]:
 def judge_retrained(rules: RetrainedRules, folder: Path) -> RetrainedBoard:
     """Return what the trainings of a folder say of the published ones."""
     records = {_name(record): record for record in read_trainings(folder)}
-    return RetrainedBoard(rules, [_result(study, rules, records) for study in rules.studies])
+    return RetrainedBoard(rules, [_result(study, records) for study in rules.studies])
 
 
-def _result(
-    study: Study, rules: RetrainedRules, records: Mapping[tuple[str, str, int], Record]
-) -> StudyResult:
-    key = _key(study, rules)
+def _result(study: Study, records: Mapping[tuple[str, str, int], Record]) -> StudyResult:
+    key = _key(study)
     found = {
         entry.architecture: [
             records[name] for seed in study.seeds if (name := (key, entry.architecture, seed)) in records

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from nasbench_suite.drawing import colour, draw_panels, svg
 from nasbench_suite.leaderboards.retrained_board import TRAININGS, Retrained, RetrainedBoard, StudyResult
+from nasbench_suite.leaderboards.retrained_rules import Loss
 from nasbench_suite.storage import write_whole
 
 PAGE = "retrained.md"
@@ -65,9 +66,11 @@ def signed(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:+.2f}"
 
 
-def verdict(row: Retrained) -> str:
+def verdict(row: Retrained, loss: Loss | None) -> str:
     """Return in a word whether the means agree, and why trainings failed."""
     word = {True: "agrees", False: "differs", None: "cannot be said"}[row.agrees]
+    if word == "differs" and loss is not None and row.agrees_less(loss):
+        word = "differs by the loss"
     return "; ".join([word, *row.failures])
 
 
@@ -79,6 +82,7 @@ def ran_on(found: StudyResult) -> str:
 
 def as_data(board: RetrainedBoard) -> list[dict[str, Any]]:
     """Return what the page says, for JSON."""
+    loss = board.rules.loss
     return [
         {
             "study": found.study.title,
@@ -88,6 +92,7 @@ def as_data(board: RetrainedBoard) -> list[dict[str, Any]]:
             "difference": None if np.isnan(row.difference) else row.difference,
             "standard_error": None if np.isnan(row.standard_error) else row.standard_error,
             "agrees": row.agrees,
+            "agrees_less_loss": row.agrees_less(loss) if loss is not None else None,
             "failures": row.failures,
         }
         for found in board.studies
@@ -100,12 +105,14 @@ def _curves(colours: Mapping[str, str], axes: Axes, found: StudyResult) -> None:
     last = 1
     for row in found.rows:
         for curve in row.curves:
-            axes.plot(range(1, len(curve) + 1), curve, color=colours[row.architecture], linewidth=1.2)
+            epochs = [epoch for epoch, value in enumerate(curve) if not np.isnan(value)]
+            values = [curve[epoch] for epoch in epochs]
+            axes.plot(np.array(epochs) + 1, values, color=colours[row.architecture], linewidth=1.2)
             last = max(last, len(curve))
         label = f"cell {row.architecture}"
         axes.plot([], [], color=colours[row.architecture], label=label)
     for place, row in enumerate(found.rows):
-        ends = [last + 0.3 + 0.2 * place] * len(row.published)
+        ends = [last * (1.03 + 0.02 * place)] * len(row.published)
         axes.plot(ends, row.published, "o", color=colours[row.architecture], markersize=4)
     axes.set_title(found.study.title, fontsize=8)
     axes.set_xlabel("epoch", fontsize=8)

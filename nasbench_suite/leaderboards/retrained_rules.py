@@ -40,6 +40,10 @@ class Study(Card):
         Of what the results are the accuracy, after the last epoch.
     seeds
         Ours, for every architecture.
+    precision
+        See `Trainer`.
+    judged_every
+        Epochs from one evaluation to the next; the last is always evaluated.
     published
         What is compared with, and which architectures.
     """
@@ -50,6 +54,8 @@ class Study(Card):
     recipe: Text
     split: Literal["valid", "test"]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    precision: Literal["float32", "bfloat16"] = "float32"
+    judged_every: Annotated[int, Field(ge=1)] = 1
     published: Annotated[list[PublishedTrainings], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -62,6 +68,28 @@ class Study(Card):
         return self
 
 
+class Loss(Card):
+    """What is known to be lost because the data are not those of the published trainings.
+
+    Attributes
+    ----------
+    least, most
+        By how many points accuracies fall.
+    source
+        Who found that, and where it stands.
+    """
+
+    least: Annotated[float, Field(ge=0, le=100)]
+    most: Annotated[float, Field(ge=0, le=100)]
+    source: Text
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.least > self.most:
+            raise ValueError(f"the least loss, {self.least}, is above the most, {self.most}")
+        return self
+
+
 class RetrainedRules(Card):
     """Rules of a page of trainings made again.
 
@@ -69,8 +97,8 @@ class RetrainedRules(Card):
     ----------
     source
         Where the published results stand.
-    precision
-        See `Trainer`.
+    loss
+        Of the data, where they are not those that were published with.
     studies
         In the order of the page; trained are all with their first seed, then all with their second.
     observations
@@ -80,7 +108,7 @@ class RetrainedRules(Card):
     title: Text
     about: Text
     source: Text
-    precision: Literal["float32", "bfloat16"] = "float32"
+    loss: Loss | None = None
     studies: Annotated[list[Study], Field(min_length=1)]
     observations: list[Text] = Field(default_factory=list)
 

@@ -48,6 +48,9 @@ class Trainer:
         Least time between two checkpoints.
     progress
         Called with the epochs done and all epochs.
+    judged_every
+        Epochs from one evaluation to the next; curves are NaN between, and the last epoch is always
+        evaluated.
     capture
         Whether steps on CUDA are captured as a graph and replayed; the same numbers, launched at once.
     """
@@ -56,6 +59,7 @@ class Trainer:
     checkpoint: Path | None = None
     checkpoint_seconds: float = 60.0
     progress: Progress | None = None
+    judged_every: int = 1
     capture: bool = True
 
     def train(self, network: nn.Module, data: TrainingData, recipe: Recipe, *, seed: int) -> LearningCurves:
@@ -115,9 +119,14 @@ class _Run:
             self.failure = f"the loss became {loss} in epoch {epoch + 1}"
             return
         curves.train_loss[0, epoch], curves.train_accuracy[0, epoch] = loss, accuracy
-        curves.valid_loss[0, epoch], curves.valid_accuracy[0, epoch] = self._judge(self.data.valid)
-        curves.test_loss[0, epoch], curves.test_accuracy[0, epoch] = self._judge(self.data.test)
         curves.train_seconds[0, epoch] = trained - started
+        if (epoch + 1) % self.trainer.judged_every and epoch + 1 < self.recipe.epochs:
+            return
+        valid, test = self.data.valid, self.data.test
+        judged = self._judge(valid)
+        curves.valid_loss[0, epoch], curves.valid_accuracy[0, epoch] = judged
+        same = torch.equal(valid, test)  # as some authors have it
+        curves.test_loss[0, epoch], curves.test_accuracy[0, epoch] = judged if same else self._judge(test)
         curves.eval_seconds[0, epoch] = self._clock() - trained
 
     def _learn(self, epoch: int) -> tuple[float, float]:

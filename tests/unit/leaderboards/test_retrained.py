@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from functools import partial
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -12,7 +13,7 @@ from nasbench_suite.content import content_root
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.leaderboards import retrained_board
 from nasbench_suite.leaderboards.retrained_board import TRAININGS, judge_retrained, retrain
-from nasbench_suite.leaderboards.retrained_page import markdown_of_retrained
+from nasbench_suite.leaderboards.retrained_page import _curves, markdown_of_retrained, verdict
 from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules, retrained_boards
 from nasbench_suite.training import recipes
 from nasbench_suite.training.recipes import get_recipe
@@ -51,11 +52,11 @@ def trainer(monkeypatch):
     ends = {("0", 1): 0.30, ("0", 2): 0.32, ("284", 1): 0.28, ("284", 2): 0.24}
     made = []
 
-    def train(one, rules, device, trainer):
+    def train(one, device, trainer):
         made.append((one.architecture, one.seed))
         curves = {**CURVES, "test_accuracy": [0.1, ends[one.architecture, one.seed]]}
         return {
-            "key": retrained_board._key(one.study, rules),
+            "key": retrained_board._key(one.study),
             "architecture": one.architecture,
             "seed": one.seed,
             "data": "digits",
@@ -140,6 +141,55 @@ def test_another_recipe_is_another_training(board, trainer):
     page = markdown_of_retrained(judge_retrained(changed, home), "command", "figure.svg")
     assert "not trained" in page
     assert "cannot be said" in page
+
+
+def test_trainings_of_another_precision_are_others(board, trainer):
+    home, rules = board
+    retrain(rules, home)
+    (home / "retrained.toml").write_text(RULES.replace("[1, 2]", '[1, 2]\nprecision = "bfloat16"'))
+    _, changed = read_retrained_rules(home)
+    (found,) = judge_retrained(changed, home).studies
+    assert [row.ours for row in found.rows] == [[], []]
+
+
+def test_curves_are_drawn_where_they_were_evaluated(board, trainer):
+    home, rules = board
+    retrain(rules, home)
+    records = json.loads((home / TRAININGS).read_text())
+    for record in records:
+        record["curves"]["test_accuracy"] = [0.1, None, None, 0.3]
+    (home / TRAININGS).write_text(json.dumps(records))
+    figure, axes = plt.subplots()
+    _curves({"0": "C0", "284": "C1"}, axes, judge_retrained(rules, home).studies[0])
+    drawn = [line.get_xydata().tolist() for line in axes.get_lines() if line.get_linestyle() == "-"]
+    plt.close(figure)
+    assert [points for points in drawn if points] == [[[1, 10], [4, 30]]] * 4
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "word"),
+    [(0, 0, "differs"), (1, 3.87, "differs"), (1, 3.88, "differs by the loss"), (4.13, 9, "differs")],
+)
+def test_means_may_differ_by_what_the_data_lose(board, trainer, least, most, word):
+    """26 for 30, with a standard error of 0.06: the loss may be 3.88 to 4.12."""
+    home, _ = board
+    loss = f'source = "S"\n[loss]\nleast = {least}\nmost = {most}\nsource = "those who saw it"'
+    (home / "retrained.toml").write_text(RULES.replace('source = "S"', loss))
+    _, rules = read_retrained_rules(home)
+    retrain(rules, home)
+    judged = judge_retrained(rules, home)
+    row = replace(judged.studies[0].rows[1], ours=[26.0], standard_error=0.06)
+    assert verdict(row, rules.loss) == word
+    assert verdict(row, None) == "differs"
+    said = f"The data lose {float(least)} to {float(most)} points against those of the published trainings"
+    assert said in markdown_of_retrained(judged, "c", "f.svg")
+
+
+def test_a_loss_in_the_wrong_order_is_refused(tmp_path):
+    loss = 'source = "S"\n[loss]\nleast = 3\nmost = 2\nsource = "L"'
+    (tmp_path / "retrained.toml").write_text(RULES.replace('source = "S"', loss))
+    with pytest.raises(CardError, match=r"the least loss, 3\.0, is above the most, 2\.0"):
+        read_retrained_rules(tmp_path)
 
 
 def test_a_failed_training_is_said_and_not_averaged(board, trainer):

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from nasbench_suite import get_space
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
+from nasbench_suite.training import trainer
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import load_data
 from nasbench_suite.training.networks import Skeleton, network_spaces, official_skeleton
@@ -270,3 +271,25 @@ def test_gradients_are_the_same_with_channels_last(space):
         assert (ours is None) == (theirs is None)
         if ours is not None:
             torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
+
+
+def test_epochs_between_evaluations_are_left_out_and_change_nothing(data):
+    recipe = replace(RECIPE, epochs=5)
+    every = Trainer().train(network(), data, recipe, seed=2)
+    few = Trainer(judged_every=2).train(network(), data, recipe, seed=2)
+    judged = [1, 3, 4]
+    for name in ("valid_accuracy", "valid_loss", "test_accuracy", "test_loss"):
+        of_few, of_every = getattr(few, name)[0], getattr(every, name)[0]
+        assert np.flatnonzero(np.isfinite(of_few)).tolist() == judged
+        assert of_few[judged].tolist() == of_every[judged].tolist()
+    assert few.train_loss.tolist() == every.train_loss.tolist()
+
+
+def test_a_split_that_validates_and_tests_is_evaluated_once(data, monkeypatch):
+    calls = []
+    monkeypatch.setattr(trainer, "predict", lambda *args, **how: calls.append(1) or predict(*args, **how))
+    same = replace(data, test=data.valid)
+    curves = Trainer().train(network(), same, replace(RECIPE, epochs=2), seed=2)
+    assert len(calls) == 2
+    assert curves.test_accuracy.tolist() == curves.valid_accuracy.tolist()
+    assert curves.test_loss.tolist() == curves.valid_loss.tolist()
