@@ -76,49 +76,67 @@ def test_together(benchmark, data, device, monkeypatch):
     benchmark.pedantic(train, rounds=3, warmup_rounds=1)
 
 
-@pytest.fixture(scope="module")
-def image_step():
-    """A step of cell 0, whose canonical form has two padded average pools, on 256 images of 32x32."""
-    space, skeleton = get_space("nats_topology"), Skeleton()
-    network = initial_network("nats_topology", space.canonical(space.parse("0")[None])[0], skeleton, 1)
+IMAGES = 256
+
+
+def image_step(cell, precision="float32"):
+    """A captured step of a cell of NAS-Bench-201 on images of 32x32, as `Trainer` takes it."""
+    space = get_space("nats_topology")
+    row = space.canonical(space.parse(cell)[None])[0]
+    network = initial_network("nats_topology", row, Skeleton(), 1)
     network = network.cuda().to(memory_format=torch.channels_last).train()
-    inputs = torch.randn(256, 3, 32, 32, device="cuda").contiguous(memory_format=torch.channels_last)
-    labels = torch.randint(10, (256,), device="cuda")
+    inputs = torch.randn(IMAGES, 3, 32, 32, device="cuda").contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(10, (IMAGES,), device="cuda")
 
     def passes(inputs, labels):
-        logits = network(inputs)
-        loss = torch.nn.functional.cross_entropy(logits, labels)
+        with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = network(inputs)
+        loss = torch.nn.functional.cross_entropy(logits.float(), labels)
         loss.backward()
         return logits.detach(), loss.detach()
 
-    return network, passes, inputs, labels
-
-
-@pytest.mark.parametrize("way", ["channels first and back", "PyTorch's sums", "kernel"])
-def test_pools(benchmark, image_step, way, monkeypatch):
-    """Limit: 30 pools move 8.4 to 33.6 MB each way, 1.2 GB in both passes, 0.4 ms of the step's 5.6.
-
-    Measured, cell 0 in float32: 9.4 ms with the channels first and back, 5.6 with the kernel; cell 11 15.3
-    and 11.3. torch.compile took a minute for the cells of one network and would have paid back 1 ms a step.
-    """
-    network, passes, inputs, labels = image_step
-    if way == "channels first and back":
-        monkeypatch.setattr(operations, "neighbour_mean", first_and_back)
-    elif way == "PyTorch's sums":
-        monkeypatch.setattr(neighbour_mean, "_has_kernel", lambda: False)
     step = CapturedStep(passes, network, inputs, labels)
 
     def replay():
         step(inputs, labels)
         torch.cuda.synchronize()
 
+    return replay
+
+
+def describe_step(benchmark, cell, how):
     benchmark.extra_info.update(
-        what=f"a step of cell 0 of `nats_topology` on 256 images, CUDA, average pools by {way}",
+        what=f"a step of cell {cell} of `nats_topology` on {IMAGES} images, CUDA, {how}",
         goal="none",
         scale=1e3,
         unit="ms",
     )
-    benchmark(replay)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("cell", ["0", "11", "284", "1462"])
+def test_steps_on_images(benchmark, cell, precision):
+    """Measured, ms: 5.6 and 4.4, 11.3 and 7.9, 4.4 and 3.1, 19.2 and 13.6.
+
+    Limit by bytes: a convolution of a cell 1462 goes 19 times over 29 MB in every depth of five, so that six
+    take 5.6 ms of its step in float32. Convolutions of 16 channels are far from it.
+    """
+    describe_step(benchmark, cell, precision)
+    benchmark(image_step(cell, precision))
+
+
+@pytest.mark.parametrize("way", ["channels first and back", "PyTorch's sums", "kernel"])
+def test_average_pools(benchmark, way, monkeypatch):
+    """Limit: the 30 pools of cell 0's canonical form move 1.2 GB in both passes, 0.4 ms of a step.
+
+    Measured: a step of 9.4 ms with the channels first and back, 5.6 with the kernel; cell 11 15.3 and 11.3.
+    """
+    if way == "channels first and back":
+        monkeypatch.setattr(operations, "neighbour_mean", first_and_back)
+    elif way == "PyTorch's sums":
+        monkeypatch.setattr(neighbour_mean, "_has_kernel", lambda: False)
+    describe_step(benchmark, "0", f"average pools by {way}")
+    benchmark(image_step("0"))
 
 
 def first_and_back(x):
