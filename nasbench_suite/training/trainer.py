@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ class Trainer:
     ----------
     precision
         `float32`, in which PyTorch may convolve in TF32 on CUDA (`torch.backends.cudnn.allow_tf32`), or
-        `bfloat16` for the products of forward passes there, weights staying float32.
+        `bfloat16` for the products of forward passes, weights staying float32.
     checkpoint
         A file that holds the state after an epoch; a training that finds it goes on from there. None: no
         checkpoints.
@@ -53,6 +53,11 @@ class Trainer:
         evaluated.
     capture
         Whether steps on CUDA are captured as a graph and replayed; the same numbers, launched at once.
+
+    Raises
+    ------
+    NasbenchSuiteError
+        When the precision is none of these, or `judged_every` is less than 1.
     """
 
     precision: Precision = "float32"
@@ -61,6 +66,16 @@ class Trainer:
     progress: Progress | None = None
     judged_every: int = 1
     capture: bool = True
+
+    def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            raise NasbenchSuiteError(
+                f"networks train in {' or '.join(get_args(Precision))}, not in {self.precision!r}."
+            )
+        if self.judged_every < 1:
+            raise NasbenchSuiteError(
+                f"networks are evaluated every so many epochs, at least 1, not {self.judged_every}."
+            )
 
     def train(self, network: nn.Module, data: TrainingData, recipe: Recipe, *, seed: int) -> LearningCurves:
         """Train a network in place, on the device of the data, and return its curves, one row.

@@ -240,6 +240,17 @@ def test_train_prints_what_architectures_reach(cli):
     assert len([line for line in table.splitlines() if line[:2] in ("1 ", "2 ")]) == 4
 
 
+def test_train_takes_a_precision_and_evaluates_as_often_as_it_is_told(cli):
+    asked = ("train", TASK, "1462", "--epochs", "4", "--quiet", "--curves", "--json")
+    full, half = (
+        json.loads(cli(*asked, "--judged-every", "3", "--precision", name))["trainings"][0]["curves"]
+        for name in ("float32", "bfloat16")
+    )
+    assert [value is None for value in full["test_accuracy"]] == [True, True, False, False]
+    assert half["train_loss"] != full["train_loss"]
+    assert half["train_loss"] == pytest.approx(full["train_loss"], abs=0.1)
+
+
 def test_train_leaves_networks_and_logs(cli, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     networks, logs = tmp_path / "networks", tmp_path / "logs"
@@ -305,6 +316,7 @@ def test_train_goes_on_from_its_states_and_gives_the_same_numbers(cli, tmp_path,
         ((TASK, CELL, "--recipe", "sort"), "did you mean short"),
         ((TASK, CELL, "--data", "mnist2d"), "there is no data set"),
         ((TASK, CELL, "--device", "tpu"), "there is no device 'tpu' here"),
+        ((TASK, CELL, "--precision", "half"), "networks train in float32 or bfloat16, not in 'half'"),
     ],
 )
 def test_a_wrong_train_command_is_a_sentence(cli, arguments, words):

@@ -285,6 +285,14 @@ def test_epochs_between_evaluations_are_left_out_and_change_nothing(data):
     assert few.train_loss.tolist() == every.train_loss.tolist()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "words"), [({"precision": "half"}, "not in 'half'"), ({"judged_every": 0}, "at least 1, not 0")]
+)
+def test_a_trainer_that_cannot_be_is_refused(wrong, words):
+    with pytest.raises(NasbenchSuiteError, match=words):
+        Trainer(**wrong)
+
+
 def test_a_split_that_validates_and_tests_is_evaluated_once(data, monkeypatch):
     calls = []
     monkeypatch.setattr(trainer, "predict", lambda *args, **how: calls.append(1) or predict(*args, **how))
