@@ -46,7 +46,7 @@ def run(
 
         nasbench-suite leaderboard run my-board --jobs 4
     """
-    from nasbench_suite.leaderboards.board import run_board
+    from nasbench_suite.leaderboards.play_board import run_board
     from nasbench_suite.leaderboards.render import write_pages
     from nasbench_suite.leaderboards.results import RESULTS, load_board, save_board
 

@@ -49,7 +49,7 @@ def reproduce(
 
         nasbench-suite reproduce nas-bench-graph --runs 50 --out results/graph
     """
-    from nasbench_suite.leaderboards.board import run_board
+    from nasbench_suite.leaderboards.play_board import run_board
     from nasbench_suite.leaderboards.render import write_pages
     from nasbench_suite.leaderboards.results import RESULTS, save_board
 

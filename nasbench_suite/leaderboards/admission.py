@@ -11,10 +11,11 @@ import numpy as np
 
 from nasbench_suite.blocks import Block, engine_sha256
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.leaderboards.board import Board, board_judge
+from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.finals import Finals
 from nasbench_suite.leaderboards.outcomes import Outcomes, open_table
 from nasbench_suite.leaderboards.picks import Picks
+from nasbench_suite.leaderboards.play_board import board_judge
 from nasbench_suite.leaderboards.rescoring import check_scores
 from nasbench_suite.leaderboards.rules import Entry, Rules
 from nasbench_suite.leaderboards.statistics import Summary, summarise

@@ -20,7 +20,7 @@ import pytest
 
 from nasbench_suite import get_space
 from nasbench_suite.cards import read_card
-from nasbench_suite.leaderboards.board import run_board
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.rules import find_leaderboard, read_rules
 from nasbench_suite.tabular import Column, TabularBenchmark
 from nasbench_suite.tabular.catalogue import import_tables

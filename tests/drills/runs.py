@@ -14,7 +14,7 @@ from machine import measured, report
 BOARD = """
 import json, sys, time
 from pathlib import Path
-from nasbench_suite.leaderboards.board import run_board
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.render import write_pages
 from nasbench_suite.leaderboards.results import save_board
 from nasbench_suite.leaderboards.rules import Rules

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nasbench_suite import get_space, load_benchmark
-from nasbench_suite.leaderboards.board import run_board
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.published import compare
 from nasbench_suite.leaderboards.rules import find_leaderboard, read_rules
 from nasbench_suite.tabular import Column

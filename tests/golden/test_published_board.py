@@ -2,7 +2,7 @@
 
 import pytest
 
-from nasbench_suite.leaderboards.board import run_board
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders
 from nasbench_suite.workers import workers

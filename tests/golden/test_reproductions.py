@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from nasbench_suite import load_benchmark
 from nasbench_suite.cli.app import app
-from nasbench_suite.leaderboards.board import run_board
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.published import compare
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import find_leaderboard, leaderboard_folders, read_rules

@@ -7,9 +7,9 @@ import pytest
 
 from nasbench_suite import jobs
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.leaderboards import board as boards
 from nasbench_suite.leaderboards import outcomes
 from nasbench_suite.leaderboards.figures import board_figures, figure_names
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.render import markdown_page, write_pages
 from nasbench_suite.leaderboards.results import load_board, save_board
 from nasbench_suite.leaderboards.rules import Rules
@@ -38,7 +38,7 @@ def task(make_table, monkeypatch):
 
 @pytest.fixture
 def played(task, tmp_path):
-    return boards.run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
+    return run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
 
 
 def test_runs_end_when_their_simulated_seconds_are_spent(played, tmp_path):
@@ -115,7 +115,7 @@ JUDGED = {
 
 
 def test_incumbents_are_judged_by_the_tables_of_the_rules(two_tables, tmp_path):
-    board = boards.run_board(Rules.model_validate(JUDGED), tmp_path, tmp_path / "runs")
+    board = run_board(Rules.model_validate(JUDGED), tmp_path, tmp_path / "runs")
     (path,) = (tmp_path / "runs" / "made-up" / "random_search").iterdir()
     runs = Runs.load(path)
     final = np.nanargmax(np.where(runs.present, runs.valid, -np.inf), axis=1)
@@ -141,9 +141,9 @@ def test_an_optional_strategy_that_the_table_cannot_serve_is_left_out_with_its_r
     wanting = {"strategy": "random_search", "label": "wanting", "reward": "valid - no_such_metric"}
     rules = {**RULES, "strategies": [*RULES["strategies"], wanting]}
     with pytest.raises(NasbenchSuiteError, match="no_such_metric"):
-        boards.run_board(Rules.model_validate(rules), tmp_path, tmp_path / "runs")
+        run_board(Rules.model_validate(rules), tmp_path, tmp_path / "runs")
     rules["strategies"][-1] = {**wanting, "optional": True}
-    board = boards.run_board(Rules.model_validate(rules), tmp_path, tmp_path / "runs")
+    board = run_board(Rules.model_validate(rules), tmp_path, tmp_path / "runs")
     assert board.labels == ["random_search", "regularized_evolution"]
     assert "no_such_metric" in board.skipped["wanting"]
     assert "Not played: wanting" in markdown_page(board, "made")
@@ -174,7 +174,7 @@ def test_a_board_says_where_nothing_is_held_out(make_table, monkeypatch, tmp_pat
     made = TabularBenchmark(Table(described, table.genes, table.epochs, table.metrics, table.columns))
     for module in (outcomes, jobs):
         monkeypatch.setattr(module, "load_benchmark", lambda name, **on: made)
-    board = boards.run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
+    board = run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
     assert board.not_held_out == ["made/up"]
     summary = board.summaries["made/up"]["random_search"]
     assert summary.test_regret.mean == pytest.approx(summary.valid_regret.mean)

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 
 from nasbench_suite import jobs
-from nasbench_suite.leaderboards import board as boards
 from nasbench_suite.leaderboards import outcomes
 from nasbench_suite.leaderboards.checklist import checklist
 from nasbench_suite.leaderboards.figures import board_figures
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.render import markdown_page, write_pages
 from nasbench_suite.leaderboards.results import load_board, save_board
 from nasbench_suite.leaderboards.rules import Rules
@@ -40,7 +40,7 @@ def played(tables, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for module in (outcomes, jobs):
             patch.setattr(module, "load_benchmark", lambda name, **on: tables[name])
-        return boards.run_board(Rules.model_validate(RULES), folder, folder / "runs")
+        return run_board(Rules.model_validate(RULES), folder, folder / "runs")
 
 
 def verdicts(board):

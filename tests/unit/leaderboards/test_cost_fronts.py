@@ -7,8 +7,8 @@ import pytest
 
 from nasbench_suite import load_benchmark
 from nasbench_suite.leaderboards import cost_fronts as module
-from nasbench_suite.leaderboards.board import run_board
 from nasbench_suite.leaderboards.cost_fronts import MOST_PICKS, cost_fronts, costs_of
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.rules import Rules
 from nasbench_suite.tabular import Table, TabularBenchmark
 

@@ -6,9 +6,9 @@ import math
 import pytest
 
 from nasbench_suite import jobs
-from nasbench_suite.leaderboards import board as boards
 from nasbench_suite.leaderboards import outcomes
 from nasbench_suite.leaderboards.figures import board_figures
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.render import markdown_page
 from nasbench_suite.leaderboards.results import load_board, save_board
 from nasbench_suite.leaderboards.rules import Rules
@@ -68,7 +68,7 @@ def distances(make_table, monkeypatch, tmp_path):
     made = TabularBenchmark(make_table(unit="1", direction="min"))
     for module in (outcomes, jobs):
         monkeypatch.setattr(module, "load_benchmark", lambda name, **on: made)
-    return boards.run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
+    return run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
 
 
 def test_a_board_of_a_metric_that_is_no_fraction_speaks_of_no_percent(distances):

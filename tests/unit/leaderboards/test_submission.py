@@ -11,7 +11,7 @@ from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.jobs import Search
 from nasbench_suite.leaderboards.added_rules import added_rules
 from nasbench_suite.leaderboards.admission import admit
-from nasbench_suite.leaderboards.board import run_board
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.rescoring import check_scores
 from nasbench_suite.leaderboards.results import save_board
 from nasbench_suite.leaderboards.rules import Rules, read_rules

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from nasbench_suite import SingleRunStrategy, jobs
-from nasbench_suite.leaderboards import board as boards
 from nasbench_suite.leaderboards import outcomes, supernet_page, supernets
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.render import markdown_page, write_pages
 from nasbench_suite.leaderboards.results import load_board, save_board
 from nasbench_suite.leaderboards.rules import Rules
@@ -77,7 +77,7 @@ def played(task, folder):
     with pytest.MonkeyPatch.context() as patch:
         for module in (outcomes, jobs):
             patch.setattr(module, "load_benchmark", lambda name, **on: task)
-        return boards.run_board(Rules.model_validate(RULES), folder, folder / "runs")
+        return run_board(Rules.model_validate(RULES), folder, folder / "runs")
 
 
 @pytest.fixture
@@ -149,9 +149,7 @@ def test_strategies_that_look_up_stand_beside_at_the_same_seconds(played, folder
 def test_without_a_common_clock_nothing_is_compared_in_seconds(task, tmp_path, monkeypatch):
     for module in (outcomes, jobs, supernet_page):
         monkeypatch.setattr(module, "load_benchmark", lambda name, **on: task)
-    board = boards.run_board(
-        Rules.model_validate({**RULES, "clock": "simulated"}), tmp_path, tmp_path / "runs"
-    )
+    board = run_board(Rules.model_validate({**RULES, "clock": "simulated"}), tmp_path, tmp_path / "runs")
     (row,) = supernet_page.supernet_rows(board)
     assert row.beside == {"random_search": "–"}
     assert np.isnan(board.summaries["made/up"]["pretender"].seconds_curve.mean).all()

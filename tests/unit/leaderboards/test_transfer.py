@@ -13,9 +13,9 @@ from scipy import stats
 from nasbench_suite import NasbenchSuiteError, get_space, jobs
 from nasbench_suite.cards import read_card
 from nasbench_suite.content import content_root
-from nasbench_suite.leaderboards import board as boards
 from nasbench_suite.leaderboards import outcomes
 from nasbench_suite.leaderboards.picks import Picks
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.rules import Rules
 from nasbench_suite.leaderboards.short_names import short_names
 from nasbench_suite.leaderboards.transfer import transfer_of_board, transfer_of_tasks
@@ -66,7 +66,7 @@ def played(put, tmp_path):
     """A board on two whole tables, and these."""
     put("made/one", seed=1)
     tables = put("made/two", seed=2, direction="min")
-    return boards.run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs"), tables
+    return run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs"), tables
 
 
 def columns(benchmark):
@@ -211,7 +211,7 @@ def test_the_protocol_of_nasbench201_table_5_is_one_row(nats, strategy, tmp_path
             ],
         }
     )
-    board = boards.run_board(rules, tmp_path, tmp_path / "runs")
+    board = run_board(rules, tmp_path, tmp_path / "runs")
     (transfer,) = transfer_of_board(board, tmp_path).spaces
     assert transfer.searched == rules.tasks
     assert transfer.judged == [f"nats_topology/{name}" for name in tests]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from nasbench_suite import NasbenchSuiteError, get_space, jobs, search
-from nasbench_suite.leaderboards import board as boards
 from nasbench_suite.leaderboards import outcomes
 from nasbench_suite.leaderboards import validate as validating
 from nasbench_suite.leaderboards.picks import Picks, read_picks
+from nasbench_suite.leaderboards.play_board import run_board
 from nasbench_suite.leaderboards.results import find_board, load_board, save_board
 from nasbench_suite.leaderboards.rules import Rules
 from nasbench_suite.leaderboards.validate import table_results, validate
@@ -76,7 +76,7 @@ def trained(monkeypatch) -> list[tuple[int, int]]:
 
 @pytest.fixture
 def board(table, tmp_path):
-    return boards.run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
+    return run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
 
 
 @pytest.fixture
