@@ -31,7 +31,8 @@ def write_retrained(board: RetrainedBoard, folder: Path, command: str) -> list[P
     figure = page.with_suffix(".svg")
     known = dict.fromkeys(row.architecture for found in board.studies for row in found.rows)
     colours = {architecture: colour(place + 1) for place, architecture in enumerate(known)}
-    drawn = draw_panels(board.studies, partial(_curves, colours), size=_PANEL, columns=2)
+    trained = [found for found in board.studies if found.seconds] or board.studies
+    drawn = draw_panels(trained, partial(_curves, colours), size=_PANEL, columns=2)
     write_whole(figure, svg(drawn, figure.name))
     write_whole(page, markdown_of_retrained(board, command, figure.name).encode())
     return [figure, page]
