@@ -129,7 +129,8 @@ def test_steps_on_images(benchmark, cell, precision):
 def test_average_pools(benchmark, way, monkeypatch):
     """Limit: the 30 pools of cell 0's canonical form move 1.2 GB in both passes, 0.4 ms of a step.
 
-    Measured: a step of 9.4 ms with the channels first and back, 5.6 with the kernel; cell 11 15.2, its kernels alone, and 11.3.
+    Measured: a step of 9.4 ms with the channels first and back, 5.6 with the kernel; cell 11 15.2, the sum
+    of its kernels, and 11.3.
     """
     if way == "channels first and back":
         monkeypatch.setattr(operations, "neighbour_mean", first_and_back)
