@@ -69,7 +69,7 @@ class Study(Card):
 
 
 class Loss(Card):
-    """What is known to be lost because the data are not those of the published trainings.
+    """What is reported to be lost because the data are not those of the published trainings.
 
     Attributes
     ----------

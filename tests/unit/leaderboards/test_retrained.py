@@ -181,7 +181,7 @@ def test_means_may_differ_by_what_the_data_lose(board, trainer, least, most, wor
     row = replace(judged.studies[0].rows[1], ours=[26.0], standard_error=0.06)
     assert verdict(row, rules.loss) == word
     assert verdict(row, None) == "differs"
-    said = f"The data lose {float(least)} to {float(most)} points against those of the published trainings"
+    said = f"These data are reported to cost {float(least)} to {float(most)} points against those"
     assert said in markdown_of_retrained(judged, "c", "f.svg")
 
 
