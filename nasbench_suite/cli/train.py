@@ -74,6 +74,7 @@ def train(
 
         nasbench-suite train nats_topology/mnist1d 1462 --onnx networks --tensorboard logs
     """
+    from nasbench_suite.training.checkpoint import runs_on
     from nasbench_suite.training.event_log import write_events
     from nasbench_suite.training.setting import setting_of
     from nasbench_suite.training.trainer import Precision, Trainer
@@ -86,14 +87,17 @@ def train(
     with interruptible(kept), progress(f"training for {name}", quiet) as advance:
         for number, (text, row) in enumerate(zip(architectures, genes, strict=True)):
             before = number * every
+            state = checkpoint / setting.file(row, seed) if checkpoint else None
+            ran_on = runs_on(device, state)
             trainer = replace(
                 how,
-                checkpoint=checkpoint / setting.file(row, seed) if checkpoint else None,
+                checkpoint=state,
                 progress=lambda done, _, before=before: advance(before + done, len(genes) * every),  # type: ignore[misc]
             )
             network = setting.network(row, seed)
             found = trainer.train(network, setting.data, setting.recipe, seed=seed)
-            results.append(_facts(text, found, setting, row))
+            how_it_was = {"seed": seed, "precision": precision, "ran_on": ran_on}
+            results.append(_facts(text, found, setting, row) | how_it_was)
             stem = Path(setting.file(row, seed)).stem
             if onnx is not None:
                 write_whole(onnx / f"{stem}.onnx", _as_onnx(network, setting))

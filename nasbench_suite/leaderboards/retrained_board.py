@@ -18,8 +18,9 @@ from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.leaderboards.retrained_rules import Loss, PublishedTrainings, RetrainedRules, Study
 from nasbench_suite.spaces import get_space
 from nasbench_suite.storage import write_whole
-from nasbench_suite.training.blocks import environment
+from nasbench_suite.training.checkpoint import runs_on
 from nasbench_suite.training.curves import LearningCurves
+from nasbench_suite.training.environment import Environment
 from nasbench_suite.training.machine import check_device
 from nasbench_suite.training.seeds import initial_network
 from nasbench_suite.training.task import TrainingTask, training_task
@@ -99,7 +100,7 @@ class StudyResult:
     deviation: float
     data: str
     seconds: list[float]
-    ran_on: list[Mapping[str, str]]
+    ran_on: list[Environment]
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,7 @@ def _trained(one: _Asked, device: str, trainer: Trainer) -> Record:
     space, data = get_space(task.space), task.load_data(device)
     row = space.canonical(space.parse(one.architecture)[None])[0]
     network = initial_network(task.space, row, task.network_skeleton(data), one.seed)
+    ran_on = runs_on(device, trainer.checkpoint)
     curves = trainer.train(network, data, task.training_recipe, seed=one.seed)
     kept = {name: np.round(getattr(curves, name)[0], 6).tolist() for name in _CURVES}
     return {
@@ -210,7 +212,7 @@ def _trained(one: _Asked, device: str, trainer: Trainer) -> Record:
         "data": data.provenance,
         "failure": curves.failures[0],
         "peak_bytes": int(curves.peak_bytes[0]),
-        "ran_on": environment(device),
+        "ran_on": ran_on,
         "curves": {name: [None if np.isnan(v) else v for v in values] for name, values in kept.items()},
     }
 

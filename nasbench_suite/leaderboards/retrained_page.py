@@ -14,6 +14,7 @@ from nasbench_suite.drawing import colour, draw_panels, svg
 from nasbench_suite.leaderboards.retrained_board import TRAININGS, Retrained, RetrainedBoard, StudyResult
 from nasbench_suite.leaderboards.retrained_rules import Loss
 from nasbench_suite.storage import write_whole
+from nasbench_suite.training.environment import in_words
 
 PAGE = "retrained.md"
 _PANEL = (4.6, 3.2)
@@ -77,8 +78,7 @@ def verdict(row: Retrained, loss: Loss | None) -> str:
 
 def ran_on(found: StudyResult) -> str:
     """Return the devices and versions of a study's trainings."""
-    on = [{**one, "device": one["processor"]} if one["device"] == "cpu" else one for one in found.ran_on]
-    return "; ".join(f"{one['device']}, PyTorch {one.get('torch', '?')}" for one in on)
+    return "; ".join(in_words(one) for one in found.ran_on)
 
 
 def as_data(board: RetrainedBoard) -> list[dict[str, Any]]:

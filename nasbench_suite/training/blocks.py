@@ -2,35 +2,31 @@
 
 import io
 import json
-import os
-import platform
 import struct
 import sys
 import warnings
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.spaces import Genes
 from nasbench_suite.storage import write_whole
 from nasbench_suite.training.curves import SPLITS, LearningCurves
+from nasbench_suite.training.environment import Environment, environment
 from nasbench_suite.training.groups import train_all
-from nasbench_suite.training.machine import check_device, processor
+from nasbench_suite.training.machine import check_device
 from nasbench_suite.training.many import CPU_GROUP
 from nasbench_suite.training.plan import Block, BuildPlan
 from nasbench_suite.training.recipes import get_recipe
 from nasbench_suite.training.threads import one_thread
 
 _ARRAYS = tuple(field.name for field in fields(LearningCurves) if field.name != "failures")
-_PACKAGES = ("nasbench-suite", "numpy", "torch", "mnist1d")
 _WHAT_DAMAGE_RAISES = (
     zipfile.BadZipFile,
     zlib.error,
@@ -47,9 +43,6 @@ _WHAT_DAMAGE_RAISES = (
     MemoryError,  # an array that claims to be huge
     UserWarning,
 )
-
-Environment = dict[str, str]
-"""What a training ran on, in words by name: versions, machine, device."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,17 +154,3 @@ def _train(plan: BuildPlan, genes: Genes, seed: int, device: str) -> LearningCur
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # what goes to the output stream may be read by a program
-
-
-def environment(device: str) -> Environment:
-    """Return what a training ran on, for the record of the table."""
-    found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue  # not every data set needs every package
-    found["processor"] = f"{processor()}, {os.cpu_count()} cores"
-    found["capability"] = torch.backends.cpu.get_cpu_capability()
-    found["device"] = torch.cuda.get_device_name() if device.startswith("cuda") else device
-    return found

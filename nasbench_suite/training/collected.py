@@ -21,10 +21,11 @@ from nasbench_suite.tabular.curve_file import (
     read_curve_file,
     write_curve_file,
 )
-from nasbench_suite.training.blocks import Environment, environment, read_block
+from nasbench_suite.training.blocks import read_block
 from nasbench_suite.training.counting import count_many
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData
+from nasbench_suite.training.environment import Environment, environment
 from nasbench_suite.training.plan import Block, BuildPlan, Rows
 from nasbench_suite.training.recipes import get_recipe
 

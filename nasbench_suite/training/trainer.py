@@ -1,11 +1,10 @@
 """Training one network: learning curves, checkpoints, an end with a reason where the loss is no number."""
 
-import io
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,9 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # its usual name
 from torch import Tensor, nn
 
-from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.storage import write_whole
+from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.training.captured_step import CapturedStep
+from nasbench_suite.training.checkpoint import Checkpoint, read_checkpoint, runs_on, write_checkpoint
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.optimizers import make_optimizer
@@ -120,7 +119,7 @@ class _Run:
                 if self.trainer.progress is not None:
                     self.trainer.progress(epoch + 1, self.recipe.epochs)
                 if self.trainer.checkpoint and time.monotonic() - saved >= self.trainer.checkpoint_seconds:
-                    self._save(epoch + 1)
+                    self._save(self.trainer.checkpoint, epoch + 1)
                     saved = time.monotonic()
         if self.device.type == "cuda":
             self.curves.peak_bytes[0] = torch.cuda.max_memory_allocated(self.device)
@@ -211,46 +210,27 @@ class _Run:
             sort_keys=True,
         )
 
-    def _save(self, epochs: int) -> None:
-        curves = {
-            field.name: torch.from_numpy(getattr(self.curves, field.name))
-            for field in fields(self.curves)
-            if field.name != "failures"
-        }
-        content = io.BytesIO()
-        state = {
-            "request": self._request,
-            "epochs": epochs,
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "curves": curves,
-        }
-        torch.save(state, content)
-        assert self.trainer.checkpoint is not None
-        write_whole(self.trainer.checkpoint, content.getvalue())
+    def _save(self, path: Path, epochs: int) -> None:
+        state = Checkpoint(
+            request=self._request,
+            epochs=epochs,
+            network=self.network.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            curves=self.curves,
+            ran_on=runs_on(self.device.type, path),
+        )
+        write_checkpoint(path, state)
 
     def _restore(self) -> int:
         """Take up the checkpoint, if there is one; return the number of epochs that are done."""
         path = self.trainer.checkpoint
-        if path is None or not path.exists():
+        state = read_checkpoint(path, self.device, self._request) if path else None
+        if state is None:
             return 0
-        try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            request, epochs = str(state["request"]), int(state["epochs"])
-        except Exception as problem:  # whatever a damaged file makes torch raise
-            raise DamagedFileError(
-                f"{path} is no checkpoint, or damaged; remove it to train from the beginning."
-            ) from problem
-        if request != self._request:
-            raise NasbenchSuiteError(
-                f"{path} is the checkpoint of another training (network, data, recipe, seed or precision "
-                "differ); remove it, or name another file."
-            )
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        arrays = {name: values.numpy(force=True) for name, values in state["curves"].items()}
-        self.curves = LearningCurves(**arrays, failures=("",))
-        return epochs
+        self.network.load_state_dict(state.network)
+        self.optimizer.load_state_dict(state.optimizer)
+        self.curves = state.curves
+        return state.epochs
 
 
 def epoch_batches(data: TrainingData, recipe: Recipe, generator: torch.Generator) -> Iterator[Tensor]:

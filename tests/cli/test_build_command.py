@@ -20,6 +20,7 @@ from nasbench_suite import get_space
 from nasbench_suite.cli import main
 from nasbench_suite.tabular.curve_file import SPLITS, read_curve_file
 from nasbench_suite.training import trainer
+from nasbench_suite.training.environment import environment as environment_here
 
 COMMAND = [sys.executable, "-m", "nasbench_suite.cli"]
 CELL = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|"
@@ -296,6 +297,8 @@ def test_train_goes_on_from_its_states_and_gives_the_same_numbers(cli, tmp_path,
     assert [path.suffix for path in kept.iterdir()] == [".pt"]
     resumed = json.loads(cli(*asked, "--checkpoint", kept))["trainings"][0]
     assert epochs == [0, 1, 2, 2]
+    assert [whole[name] for name in ("seed", "precision")] == [0, "float32"]
+    assert whole["ran_on"] == resumed["ran_on"] == environment_here("cpu")
     for name in ("train_loss", "valid_accuracy", "test_loss"):
         assert whole["curves"][name] == resumed["curves"][name]
         assert np.isfinite(whole["curves"][name]).all()

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.storage import write_whole
 from nasbench_suite.tabular.gan_file import CURVES, GanDescription, GanFile, read_gan_file
-from nasbench_suite.training.blocks import environment
+from nasbench_suite.training.environment import environment
 from nasbench_suite.training.gan.classifier import classifier_path, load_classifier
 from nasbench_suite.training.gan.data import get_gan_data
 from nasbench_suite.training.gan.generator import gan_space

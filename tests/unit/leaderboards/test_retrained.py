@@ -15,7 +15,7 @@ from nasbench_suite.leaderboards import retrained_board
 from nasbench_suite.leaderboards.retrained_board import TRAININGS, judge_retrained, retrain
 from nasbench_suite.leaderboards.retrained_page import _curves, markdown_of_retrained, verdict
 from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules, retrained_boards
-from nasbench_suite.training import recipes
+from nasbench_suite.training import checkpoint, recipes
 from nasbench_suite.training.recipes import get_recipe
 from nasbench_suite.training.trainer import Trainer
 
@@ -101,6 +101,7 @@ def test_a_training_that_was_cut_off_goes_on(tmp_path, monkeypatch):
     quick = replace(get_recipe("nats-size-12"), name="quick", epochs=3, batch=500)
     monkeypatch.setattr(recipes, "RECIPES", {"quick": quick})
     monkeypatch.setattr(retrained_board, "Trainer", partial(Trainer, checkpoint_seconds=0.0))
+    monkeypatch.setattr(checkpoint, "environment", lambda device: {"device": "a GPU", "torch": "2"})
     home, rules = read_retrained_rules(tmp_path)
     told = []
 
@@ -115,20 +116,23 @@ def test_a_training_that_was_cut_off_goes_on(tmp_path, monkeypatch):
     with pytest.raises(KilledError):
         retrain(rules, home, progress=kill)
     assert told == [(0, 6), (1, 6), (2, 6)]
-    (state,) = home.glob("*.checkpoint")
-    after_one = state.read_bytes()
+    assert len(list(home.glob("*.checkpoint"))) == 1
+    monkeypatch.setattr(checkpoint, "environment", lambda device: {"device": "another", "torch": "2"})
     told.clear()
     retrain(rules, home, progress=lambda *counts: told.append(counts))
     assert told == [(0, 6), (2, 6), (3, 6), (3, 6), (4, 6), (5, 6), (6, 6), (6, 6)]
     assert not list(home.glob("*.checkpoint"))
     first, second = json.loads((home / TRAININGS).read_text())
     assert len(first["curves"]["train_loss"]) == 3
+    moved = {"device": "another", "torch": "2", "before": "up to epoch 1 on a GPU, PyTorch 2"}
+    assert [first["ran_on"], second["ran_on"]] == [moved, {"device": "another", "torch": "2"}]
+    page = markdown_of_retrained(judge_retrained(rules, home), "made", "figure.svg")
+    assert "on another, PyTorch 2 (up to epoch 1 on a GPU, PyTorch 2); another, PyTorch 2." in page
     (home / TRAININGS).write_text(json.dumps([second]))
     retrain(rules, home)  # the same numbers from the beginning
     again = json.loads((home / TRAININGS).read_text())[1]
     exact = ("train_loss", "train_accuracy", "test_accuracy")
     assert [again["curves"][name] for name in exact] == [first["curves"][name] for name in exact]
-    assert after_one
 
 
 def test_another_recipe_is_another_training(board, trainer):
