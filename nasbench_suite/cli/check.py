@@ -170,15 +170,18 @@ def _check_fronts(name: str) -> None:
 
 
 def _check_retrained(name: str) -> None:
+    from nasbench_suite.leaderboards.published_curves import read_published  # load torch, so not for --help
+    from nasbench_suite.leaderboards.retrained_board import judge_retrained
     from nasbench_suite.training.recipes import get_recipe
-    from nasbench_suite.training.task import training_task  # loads torch, so not for --help
+    from nasbench_suite.training.task import training_task
 
-    _, rules = read_retrained_rules(retrained_boards()[name])
+    home, rules = read_retrained_rules(retrained_boards()[name])
     for study in rules.studies:
         task = training_task(study.task)
         get_recipe(study.recipe)
         for entry in study.published:
             get_space(task.space).parse(entry.architecture)
+    judge_retrained(rules, home, read_published(home))
 
 
 def _check_scaling(name: str) -> None:

@@ -249,6 +249,12 @@ def retrain(
     folder: str = typer.Argument(metavar="DIR", help="Folder with retrained.toml, or its name."),
     out: Path | None = typer.Option(None, help="Folder for trainings and page; DIR without it."),
     device: str = typer.Option("cpu", help="Where to train: `cpu` or `cuda`."),
+    published: Path | None = typer.Option(
+        None,
+        metavar="ARCHIVE",
+        help="Take published learning curves from NATS-Bench's archive, a folder or .tar, and keep them.",
+        show_default=False,
+    ),
     as_json: bool = Json,
     quiet: bool = Quiet,
 ) -> None:
@@ -256,10 +262,13 @@ def retrain(
 
     What is in the folder already is not trained again; interrupted, it continues there.
 
-    Example:
-
+    Examples
+    --------
         nasbench-suite leaderboard retrain cifar10-retrained --device cuda --out results/cifar10-retrained
+
+        nasbench-suite leaderboard retrain cifar10-retrained --published NATS-tss-v1_0-3ffb9-simple
     """
+    from nasbench_suite.leaderboards.published_curves import PUBLISHED, keep_published, read_published
     from nasbench_suite.leaderboards.retrained_board import TRAININGS, judge_retrained, retrain
     from nasbench_suite.leaderboards.retrained_page import (
         as_data,
@@ -272,10 +281,15 @@ def retrain(
 
     home, rules = read_retrained_rules(folder)
     target = out or home
+    if published is None:
+        curves = read_published(target) or read_published(home)
+    else:
+        curves = keep_published(rules, published, target)
+        note(f"published curves of {len(curves)} trainings: {target / PUBLISHED}")
     kept = f"finished trainings are in {target / TRAININGS}; give the same command to continue."
     with interruptible(kept), progress(rules.title, quiet) as advance:
         retrain(rules, target, device=device, progress=advance)
-    board = judge_retrained(rules, target)
+    board = judge_retrained(rules, target, curves)
     pages = write_retrained(
         board, target, f"nasbench-suite leaderboard retrain {home.name} --device {device}"
     )

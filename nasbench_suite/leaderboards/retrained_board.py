@@ -6,7 +6,7 @@ stopped goes on, and so that a page can be written again where there is no GPU.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nasbench_suite.errors import DamagedFileError
+from nasbench_suite.leaderboards.published_curves import PublishedCurves, curves_of
 from nasbench_suite.leaderboards.retrained_rules import Loss, PublishedTrainings, RetrainedRules, Study
 from nasbench_suite.spaces import get_space
 from nasbench_suite.storage import write_whole
@@ -45,8 +46,11 @@ class Retrained:
         After the last epoch, one for each training; ours lacks those that were not made yet or failed.
     standard_error
         Of the difference of the means, by the study's deviation between seeds; NaN without trainings.
-    curves
-        Ours by epoch, one for each training; NaN where it was not evaluated.
+    curves, train_curves
+        Ours by epoch, of the split and of the training data, one for each training; NaN where it was not
+        evaluated.
+    published_curves
+        Of published trainings, where they are at hand.
     failures
         Why trainings ended early.
     """
@@ -57,6 +61,8 @@ class Retrained:
     ours: list[float]
     standard_error: float
     curves: list[list[float]]
+    train_curves: list[list[float]]
+    published_curves: list[PublishedCurves]
     failures: list[str]
 
     @property
@@ -239,13 +245,17 @@ def read_trainings(folder: Path) -> list[Record]:
     return list(records)
 
 
-def judge_retrained(rules: RetrainedRules, folder: Path) -> RetrainedBoard:
-    """Return what the trainings of a folder say of the published ones."""
+def judge_retrained(
+    rules: RetrainedRules, folder: Path, published: Sequence[PublishedCurves] = ()
+) -> RetrainedBoard:
+    """Return what the trainings of a folder say of the published ones, of which curves may be at hand."""
     records = {_name(record): record for record in read_trainings(folder)}
-    return RetrainedBoard(rules, [_result(study, records) for study in rules.studies])
+    return RetrainedBoard(rules, [_result(study, records, published) for study in rules.studies])
 
 
-def _result(study: Study, records: Mapping[tuple[str, str, int], Record]) -> StudyResult:
+def _result(
+    study: Study, records: Mapping[tuple[str, str, int], Record], published: Sequence[PublishedCurves]
+) -> StudyResult:
     key = _key(study)
     found = {
         entry.architecture: [
@@ -259,7 +269,10 @@ def _result(study: Study, records: Mapping[tuple[str, str, int], Record]) -> Stu
     every = [record for of in found.values() for record in of]
     return StudyResult(
         study=study,
-        rows=[_row(study, entry, found[entry.architecture], deviation) for entry in study.published],
+        rows=[
+            _row(study, entry, found[entry.architecture], deviation, curves_of(published, study, entry))
+            for entry in study.published
+        ],
         deviation=deviation,
         data=every[0]["data"] if every else study.data,
         seconds=[_seconds(record) for record in every],
@@ -269,7 +282,13 @@ def _result(study: Study, records: Mapping[tuple[str, str, int], Record]) -> Stu
     )
 
 
-def _row(study: Study, entry: PublishedTrainings, records: list[Record], deviation: float) -> Retrained:
+def _row(
+    study: Study,
+    entry: PublishedTrainings,
+    records: list[Record],
+    deviation: float,
+    published: list[PublishedCurves],
+) -> Retrained:
     space = get_space(training_task(study.task).space)
     ours = [_last(record, study.split) for record in records if not record["failure"]]
     number = 1 / len(entry.results) + 1 / len(ours) if ours else float("nan")
@@ -280,6 +299,8 @@ def _row(study: Study, entry: PublishedTrainings, records: list[Record], deviati
         ours=ours,
         standard_error=deviation * number**0.5,
         curves=[_percent(record["curves"][f"{study.split}_accuracy"]) for record in records],
+        train_curves=[_percent(record["curves"]["train_accuracy"]) for record in records],
+        published_curves=published,
         failures=[record["failure"] for record in records if record["failure"]],
     )
 

@@ -18,6 +18,7 @@ from nasbench_suite.training.environment import in_words
 
 PAGE = "retrained.md"
 _PANEL = (4.6, 3.2)
+_SPLITS = {"valid": "validation", "test": "test", "train": "training"}
 
 
 def write_retrained(board: RetrainedBoard, folder: Path, command: str) -> list[Path]:
@@ -33,7 +34,8 @@ def write_retrained(board: RetrainedBoard, folder: Path, command: str) -> list[P
     known = dict.fromkeys(row.architecture for found in board.studies for row in found.rows)
     colours = {architecture: colour(place + 1) for place, architecture in enumerate(known)}
     trained = [found for found in board.studies if found.seconds] or board.studies
-    drawn = draw_panels(trained, partial(_curves, colours), size=_PANEL, columns=2)
+    both = [(found, split) for found in trained for split in (found.study.split, "train")]
+    drawn = draw_panels(both, partial(_curves, colours), size=_PANEL, columns=2)
     write_whole(figure, svg(drawn, figure.name))
     write_whole(page, markdown_of_retrained(board, command, figure.name).encode())
     return [figure, page]
@@ -55,6 +57,7 @@ def markdown_of_retrained(board: RetrainedBoard, command: str, figure: str) -> s
         signed=signed,
         verdict=verdict,
         ran_on=ran_on,
+        ends_in_training=ends_in_training,
     )
 
 
@@ -90,6 +93,8 @@ def as_data(board: RetrainedBoard) -> list[dict[str, Any]]:
             "architecture": row.architecture,
             "published": row.published,
             "ours": row.ours,
+            "published_in_training": [one.train_accuracy[-1] for one in row.published_curves],
+            "ours_in_training": [None if np.isnan(curve[-1]) else curve[-1] for curve in row.train_curves],
             "difference": None if np.isnan(row.difference) else row.difference,
             "standard_error": None if np.isnan(row.standard_error) else row.standard_error,
             "agrees": row.agrees,
@@ -101,22 +106,35 @@ def as_data(board: RetrainedBoard) -> list[dict[str, Any]]:
     ]
 
 
-def _curves(colours: Mapping[str, str], axes: Axes, found: StudyResult) -> None:
-    """Draw a study; a cell has the same colour in all, and what was published of it a column."""
+def _curves(colours: Mapping[str, str], axes: Axes, panel: tuple[StudyResult, str]) -> None:
+    """Draw a study, on its own split or in training; a cell has the same colour in all.
+
+    Ours are lines; published curves are broken, and results alone a column of dots at the end.
+    """
+    found, split = panel
     last = 1
     for row in found.rows:
-        for curve in row.curves:
+        of_cell = colours[row.architecture]
+        for curve in row.train_curves if split == "train" else row.curves:
             epochs = [epoch for epoch, value in enumerate(curve) if not np.isnan(value)]
-            values = [curve[epoch] for epoch in epochs]
-            axes.plot(np.array(epochs) + 1, values, color=colours[row.architecture], linewidth=1.2)
+            axes.plot(np.array(epochs) + 1, [curve[epoch] for epoch in epochs], color=of_cell, linewidth=1.2)
             last = max(last, len(curve))
-        label = f"cell {row.architecture}"
-        axes.plot([], [], color=colours[row.architecture], label=label)
-    for place, row in enumerate(found.rows):
+        for one in row.published_curves:
+            values = one.train_accuracy if split == "train" else one.accuracy
+            axes.plot(one.epochs, values, ":", color=of_cell, linewidth=1.0)
+        axes.plot([], [], color=of_cell, label=f"cell {row.architecture}")
+    for place, row in enumerate(found.rows if split != "train" else []):
         ends = [last * (1.03 + 0.02 * place)] * len(row.published)
         axes.plot(ends, row.published, "o", color=colours[row.architecture], markersize=4)
     axes.set_title(found.study.title, fontsize=8)
     axes.set_xlabel("epoch", fontsize=8)
-    axes.set_ylabel(f"{found.study.split} accuracy (%)", fontsize=8)
+    axes.set_ylabel(f"{_SPLITS[split]} accuracy (%)", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.legend(fontsize=7, loc="lower right")
+
+
+def ends_in_training(row: Retrained) -> str:
+    """Return the training accuracies after the last epoch, published and then ours."""
+    published = ", ".join(number(one.train_accuracy[-1]) for one in row.published_curves)
+    ours = ", ".join(number(curve[-1]) for curve in row.train_curves)
+    return f"{published or '–'}; {ours or '–'}"

@@ -12,6 +12,7 @@ from nasbench_suite.cards import CardError
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.leaderboards import retrained_board
+from nasbench_suite.leaderboards.published_curves import PublishedCurves, read_published
 from nasbench_suite.leaderboards.retrained_board import TRAININGS, judge_retrained, retrain
 from nasbench_suite.leaderboards.retrained_page import _curves, markdown_of_retrained, verdict
 from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules, retrained_boards
@@ -164,10 +165,34 @@ def test_curves_are_drawn_where_they_were_evaluated(board, trainer):
         record["curves"]["test_accuracy"] = [0.1, None, None, 0.3]
     (home / TRAININGS).write_text(json.dumps(records))
     figure, axes = plt.subplots()
-    _curves({"0": "C0", "284": "C1"}, axes, judge_retrained(rules, home).studies[0])
+    _curves({"0": "C0", "284": "C1"}, axes, (judge_retrained(rules, home).studies[0], "test"))
     drawn = [line.get_xydata().tolist() for line in axes.get_lines() if line.get_linestyle() == "-"]
     plt.close(figure)
     assert [points for points in drawn if points] == [[[1, 10], [4, 30]]] * 4
+
+
+def test_published_curves_are_drawn_and_told_beside_ours(board, trainer):
+    home, rules = board
+    retrain(rules, home)
+    of = {"task": "nats_topology/cifar10-valid", "recipe": "nats-size-1", "split": "test"}
+    ours = PublishedCurves(
+        **of, architecture="284", seed=7, epochs=[1, 2], train_accuracy=[11, 36], accuracy=[10, 30]
+    )
+    others = [replace(ours, architecture="11"), replace(ours, recipe="short"), replace(ours, split="valid")]
+    judged = judge_retrained(rules, home, [ours, *others])
+    assert [row.published_curves for row in judged.studies[0].rows] == [[], [ours]]
+    for split, values in (("test", [10, 30]), ("train", [11, 36])):
+        figure, axes = plt.subplots()
+        _curves({"0": "C0", "284": "C1"}, axes, (judged.studies[0], split))
+        dotted = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+        dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
+        plt.close(figure)
+        assert [line.get_xydata().tolist() for line in dotted] == [[[1, values[0]], [2, values[1]]]]
+        assert dotted[0].get_color() == "C1"
+        assert len(dots) == (2 if split == "test" else 0)
+    page = markdown_of_retrained(judged, "made", "f.svg")
+    assert "| 36.00; 25.00, 25.00 |" in page
+    assert "| –; 25.00, 25.00 |" in page
 
 
 @pytest.mark.parametrize(
@@ -234,4 +259,5 @@ def test_shipped_pages_are_those_of_their_trainings(name):
     assert home == content_root() / "leaderboards" / name
     page = (home / "retrained.md").read_text()
     command = f"nasbench-suite leaderboard retrain {name} --device cuda"
-    assert page == markdown_of_retrained(judge_retrained(rules, home), command, "retrained.svg")
+    published = read_published(home)
+    assert page == markdown_of_retrained(judge_retrained(rules, home, published), command, "retrained.svg")
