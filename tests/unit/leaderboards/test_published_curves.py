@@ -42,6 +42,20 @@ def test_what_the_board_keeps_is_what_the_archive_says(archive, tmp_path):
 _CELL_11 = ("11", "nasbench201-200", 777, "valid")
 
 
+def test_rules_may_have_the_mean_of_trainings_alone(archive, tmp_path):
+    _, rules = read_retrained_rules(BOARD)
+    study = rules.studies[2]
+    ends = next(entry.results for entry in study.published if entry.architecture == "284")
+    for result, words in ((sum(ends) / 3, ""), (sum(ends) / 3 + 0.02, r"ends at 86\.05 %, but .* 86\.07;")):
+        entry = study.published[0].model_copy(update={"architecture": "284", "results": [result]})
+        asked = rules.model_copy(update={"studies": [study.model_copy(update={"published": [entry]})]})
+        if words:
+            with pytest.raises(NasbenchSuiteError, match=words):
+                keep_published(asked, archive, tmp_path)
+        else:
+            assert len(keep_published(asked, archive, tmp_path)) == 3
+
+
 def test_rules_that_say_otherwise_than_the_archive_are_refused(archive, tmp_path):
     _, rules = read_retrained_rules(BOARD)
     study = rules.studies[0]
