@@ -249,6 +249,9 @@ def retrain(
     folder: str = typer.Argument(metavar="DIR", help="Folder with retrained.toml, or its name."),
     out: Path | None = typer.Option(None, help="Folder for trainings and page; DIR without it."),
     device: str = typer.Option("cpu", help="Where to train: `cpu` or `cuda`."),
+    train: bool = typer.Option(
+        True, "--train/--no-train", help="Make the trainings that are missing, or write the page without."
+    ),
     published: Path | None = typer.Option(
         None,
         metavar="ARCHIVE",
@@ -266,7 +269,7 @@ def retrain(
     --------
         nasbench-suite leaderboard retrain cifar10-retrained --device cuda --out results/cifar10-retrained
 
-        nasbench-suite leaderboard retrain cifar10-retrained --published NATS-tss-v1_0-3ffb9-simple
+        nasbench-suite leaderboard retrain cifar10-retrained --no-train --published NATS-tss-v1_0-3ffb9-simple
     """
     from nasbench_suite.leaderboards.published_curves import PUBLISHED, keep_published, read_published
     from nasbench_suite.leaderboards.retrained_board import TRAININGS, judge_retrained, retrain
@@ -287,8 +290,9 @@ def retrain(
         curves = keep_published(rules, published, target)
         note(f"published curves of {len(curves)} trainings: {target / PUBLISHED}")
     kept = f"finished trainings are in {target / TRAININGS}; give the same command to continue."
-    with interruptible(kept), progress(rules.title, quiet) as advance:
-        retrain(rules, target, device=device, progress=advance)
+    if train:
+        with interruptible(kept), progress(rules.title, quiet) as advance:
+            retrain(rules, target, device=device, progress=advance)
     board = judge_retrained(rules, target, curves)
     pages = write_retrained(
         board, target, f"nasbench-suite leaderboard retrain {home.name} --device {device}"

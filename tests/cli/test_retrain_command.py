@@ -62,6 +62,16 @@ def test_published_curves_are_taken_from_the_archive(cli, first_study, shared_da
     assert json.loads(cli(*asked, "--out", out)) == rows  # and found where the rules lie
 
 
+def test_a_board_that_is_not_finished_is_written_without_training(cli, tmp_path):
+    home, out = content_root() / "leaderboards" / BOARD, tmp_path / "out"
+    out.mkdir()
+    shutil.copy(home / "trainings.json", out)
+    said = cli("leaderboard", "retrain", BOARD, "--no-train", "--device", "cuda", "--out", out)
+    assert "86.05, 86.02, 86.07" in said
+    for name in ("trainings.json", "retrained.md", "retrained.svg"):
+        assert (out / name).read_bytes() == (home / name).read_bytes()
+
+
 def test_a_folder_that_is_no_archive_is_refused_in_a_sentence(cli, first_study, tmp_path):
     before = (first_study / "trainings.json").read_bytes()
     said = cli("leaderboard", "retrain", first_study, "--published", tmp_path, code=2)
