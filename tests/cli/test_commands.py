@@ -62,23 +62,9 @@ settings = { population = 5 }
 
 
 @pytest.fixture
-def cli(tmp_path):
-    def run(*arguments, code=0, env=None):
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "200", **(env or {})},
-            timeout=120,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        if code == 2:
-            assert "Traceback" not in done.stderr
-        return done.stdout if code == 0 else done.stderr
-
+def cli(cli, tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
-    return run
+    return cli
 
 
 @pytest.fixture

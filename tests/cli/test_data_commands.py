@@ -3,8 +3,6 @@
 import gzip
 import hashlib
 import json
-import os
-import subprocess
 import sys
 import threading
 from functools import partial
@@ -28,29 +26,8 @@ OWN = (
 
 
 @pytest.fixture
-def cli(tmp_path):
-    """Run a command with a data folder of this test's own."""
-
-    def run(*arguments, code=0, both=False, env=None):
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                "COLUMNS": "200",
-                "NASBENCH_SUITE_DATA": str(tmp_path / "data"),
-                **(env or {}),
-            },
-            timeout=120,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        if code == 2:
-            assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr if both else done.stdout if code == 0 else done.stderr
-
-    return run
+def home_of_data(tmp_path):
+    return tmp_path / "data"
 
 
 @pytest.fixture

@@ -1,33 +1,12 @@
 """`nasbench-suite fit` and what a fitted surrogate answers, as a user runs them."""
 
 import json
-import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 FIT = ["fit", "graph/proteins", "--surrogate", "xgboost", "--set", "rounds=30", "--set", "members=2"]
-
-
-@pytest.fixture
-def cli(tmp_path):
-    def run(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "nasbench_suite.cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-            timeout=120,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout if code == 0 else done.stderr
-
-    return run
 
 
 def test_a_surrogate_is_fitted_asked_searched_and_fitted_again(cli, tmp_path):

@@ -1,34 +1,13 @@
 """`leaderboard retrain` as a user runs it, where every training is there already."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from nasbench_suite.content import content_root
 
 BOARD = "cifar10-retrained"
-
-
-@pytest.fixture
-def cli(tmp_path):
-    def run(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "nasbench_suite.cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-            timeout=120,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout if code == 0 else done.stderr
-
-    return run
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """`nasbench-suite scaling` and `nasbench-suite leaderboard scaling` as a user runs them."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -23,24 +20,6 @@ board = "nas-bench-graph"
 task = "nats_topology/mnist1d"
 cost = "flops_millions"
 """
-
-
-@pytest.fixture
-def cli(tmp_path):
-    def run(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "nasbench_suite.cli", *arguments],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-            timeout=120,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout if code == 0 else done.stderr
-
-    return run
 
 
 def test_a_task_prints_its_laws_and_writes_nothing(cli, tmp_path):

@@ -3,9 +3,7 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 
 import pytest
 
@@ -25,21 +23,8 @@ strategy = "random_search"
 
 
 @pytest.fixture
-def cli(tmp_path):
-    def run(*arguments, code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "nasbench_suite.cli", *arguments],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-            timeout=120,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr
-
-    return run
+def cli(cli):
+    return partial(cli, both=True)
 
 
 def test_transfer_of_a_board(cli, tmp_path):
