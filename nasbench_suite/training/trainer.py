@@ -18,6 +18,7 @@ from nasbench_suite.training.captured_step import CapturedStep
 from nasbench_suite.training.checkpoint import Checkpoint, read_checkpoint, runs_on, write_checkpoint
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData
+from nasbench_suite.training.environment import Environment
 from nasbench_suite.training.optimizers import make_optimizer
 from nasbench_suite.training.recipes import Recipe
 from nasbench_suite.training.seeds import batch_generator
@@ -104,6 +105,7 @@ class _Run:
         self.steps = recipe.steps(len(data.train))
         self.failure = ""
         self.captured: CapturedStep | None = None
+        self.ran_on: Environment = {}
 
     def train(self) -> LearningCurves:
         if self.device.type == "cuda":
@@ -217,14 +219,17 @@ class _Run:
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
             curves=self.curves,
-            ran_on=runs_on(self.device.type, path),
+            ran_on=self.ran_on,
         )
         write_checkpoint(path, state)
 
     def _restore(self) -> int:
         """Take up the checkpoint, if there is one; return the number of epochs that are done."""
         path = self.trainer.checkpoint
-        state = read_checkpoint(path, self.device, self._request) if path else None
+        if path is None:
+            return 0
+        self.ran_on = runs_on(self.device.type, path)
+        state = read_checkpoint(path, self.device, self._request)
         if state is None:
             return 0
         self.network.load_state_dict(state.network)
