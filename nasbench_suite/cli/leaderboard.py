@@ -249,6 +249,9 @@ def retrain(
     folder: str = typer.Argument(metavar="DIR", help="Folder with retrained.toml, or its name."),
     out: Path | None = typer.Option(None, help="Folder for trainings and page; DIR without it."),
     device: str = typer.Option("cpu", help="Where to train: `cpu` or `cuda`."),
+    compiled: bool = typer.Option(
+        False, "--compile", help="Compile the networks for a CPU, which pays where they train for long."
+    ),
     train: bool = typer.Option(
         True, "--train/--no-train", help="Make the trainings that are missing, or write the page without."
     ),
@@ -292,7 +295,7 @@ def retrain(
     kept = f"finished trainings are in {target / TRAININGS}; give the same command to continue."
     if train:
         with interruptible(kept), progress(rules.title, quiet) as advance:
-            retrain(rules, target, device=device, progress=advance)
+            retrain(rules, target, device=device, compiled=compiled, progress=advance)
     board = judge_retrained(rules, target, curves)
     pages = write_retrained(
         board, target, f"nasbench-suite leaderboard retrain {home.name} --device {device}"

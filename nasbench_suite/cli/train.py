@@ -41,6 +41,9 @@ def train(
     judged_every: int = typer.Option(
         1, min=1, help="Epochs from one evaluation to the next; the last is always evaluated."
     ),
+    compiled: bool = typer.Option(
+        False, "--compile", help="Compile the network for a CPU, which pays where it trains for long."
+    ),
     curves: bool = typer.Option(False, "--curves", help="Print every epoch."),
     checkpoint: Path | None = typer.Option(
         None, metavar="DIR", help="Keep states here, and go on from them.", show_default=False
@@ -72,6 +75,8 @@ def train(
         nasbench-suite train nats_topology/cifar10 284 --epochs 200 --device cuda --precision bfloat16
         --judged-every 10
 
+        nasbench-suite train nats_topology/cifar10 284 --precision bfloat16 --compile --checkpoint states
+
         nasbench-suite train nats_topology/mnist1d 1462 --onnx networks --tensorboard logs
     """
     from nasbench_suite.training.checkpoint import runs_on
@@ -80,7 +85,7 @@ def train(
     from nasbench_suite.training.trainer import Precision, Trainer
 
     genes = _parse(name, architectures)
-    how = Trainer(precision=cast(Precision, precision), judged_every=judged_every)
+    how = Trainer(precision=cast(Precision, precision), judged_every=judged_every, compiled=compiled)
     setting = setting_of(name, recipe=recipe, data=data, epochs=epochs, device=device)
     kept = f"states are in {checkpoint}; give the same command to continue." if checkpoint else _NOTHING_KEPT
     results, every = [], setting.recipe.epochs
@@ -88,7 +93,7 @@ def train(
         for number, (text, row) in enumerate(zip(architectures, genes, strict=True)):
             before = number * every
             state = checkpoint / setting.file(row, seed) if checkpoint else None
-            ran_on = runs_on(device, state)
+            ran_on = runs_on(device, state, compiled=compiled)
             trainer = replace(
                 how,
                 checkpoint=state,

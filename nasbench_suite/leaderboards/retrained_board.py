@@ -118,7 +118,12 @@ class RetrainedBoard:
 
 
 def retrain(
-    rules: RetrainedRules, folder: Path, *, device: str = "cpu", progress: Progress | None = None
+    rules: RetrainedRules,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    compiled: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Make the trainings that are not in the folder yet; one that was cut off goes on where it was.
 
@@ -128,13 +133,15 @@ def retrain(
         What to train, and where `trainings.json` lies, and the state of a training until it is done.
     device
         `cpu` or `cuda`.
+    compiled
+        Whether networks are compiled, as `Trainer` says.
     progress
         Called with the number of epochs done, and of all.
 
     Raises
     ------
     NasbenchSuiteError
-        When the device or a data set is not there, or the file cannot be written.
+        When the device, a data set or a compiler is not there, or the file cannot be written.
     """
     records, asked = read_trainings(folder), _asked(rules)
     have = {_name(record) for record in records}
@@ -150,6 +157,7 @@ def retrain(
             trainer = Trainer(
                 precision=one.study.precision,
                 judged_every=one.study.judged_every,
+                compiled=compiled,
                 checkpoint=state,
                 progress=told,
             )
@@ -208,7 +216,7 @@ def _trained(one: _Asked, device: str, trainer: Trainer) -> Record:
     space, data = get_space(task.space), task.load_data(device)
     row = space.canonical(space.parse(one.architecture)[None])[0]
     network = initial_network(task.space, row, task.network_skeleton(data), one.seed)
-    ran_on = runs_on(device, trainer.checkpoint)
+    ran_on = runs_on(device, trainer.checkpoint, compiled=trainer.compiled)
     curves = trainer.train(network, data, task.training_recipe, seed=one.seed)
     kept = {name: np.round(getattr(curves, name)[0], 6).tolist() for name in _CURVES}
     return {

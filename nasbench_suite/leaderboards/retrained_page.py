@@ -32,7 +32,8 @@ def write_retrained(board: RetrainedBoard, folder: Path, command: str) -> list[P
     page = folder / PAGE
     figure = page.with_suffix(".svg")
     known = dict.fromkeys(row.architecture for found in board.studies for row in found.rows)
-    colours = {architecture: colour(place + 1) for place, architecture in enumerate(known)}
+    # Every second colour: neighbours in the list are light and dark of one.
+    colours = {architecture: colour(2 * place + 1) for place, architecture in enumerate(known)}
     trained = [found for found in board.studies if found.seconds] or board.studies
     both = [(found, split) for found in trained for split in (found.study.split, "train")]
     drawn = draw_panels(both, partial(_curves, colours), size=_PANEL, columns=2)

@@ -77,15 +77,17 @@ def read_checkpoint(path: Path, device: torch.device, request: str) -> Checkpoin
     return found
 
 
-def runs_on(device: str, path: Path | None) -> Environment:
+def runs_on(device: str, path: Path | None, *, compiled: bool = False) -> Environment:
     """Return what a training runs on here, and on what it ran before if it goes on from a checkpoint.
+
+    `compiled` says whether its network is.
 
     Raises
     ------
     DamagedFileError
         When there is a file which is no checkpoint.
     """
-    here = environment(device)
+    here = environment(device, compiled=compiled)
     if path is None or not path.exists():
         return here
     earlier = _read(path, torch.device("cpu"))

@@ -14,8 +14,8 @@ Environment = dict[str, str]
 _PACKAGES = ("nasbench-suite", "numpy", "torch", "mnist1d")
 
 
-def environment(device: str) -> Environment:
-    """Return what a training runs on here, for its record."""
+def environment(device: str, *, compiled: bool = False) -> Environment:
+    """Return what a training runs on here, for its record; `compiled` if its network is."""
     found = {"python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for package in _PACKAGES:
         try:
@@ -25,6 +25,8 @@ def environment(device: str) -> Environment:
     found["processor"] = f"{processor()}, {os.cpu_count()} cores"
     found["capability"] = torch.backends.cpu.get_cpu_capability()
     found["device"] = torch.cuda.get_device_name() if device.startswith("cuda") else device
+    if compiled:
+        found["compiled"] = "inductor"
     return found
 
 
@@ -42,9 +44,10 @@ def continued(earlier: Environment, epochs: int, here: Environment) -> Environme
 
 
 def in_words(ran_on: Environment) -> str:
-    """Return the device (of a CPU, what it calls itself) and the version of PyTorch, and what was before."""
+    """Return the device (of a CPU, what it calls itself), PyTorch's version, and what was before."""
     if not ran_on:
         return "an unknown machine"
     device = ran_on.get("processor", "?") if ran_on["device"] == "cpu" else ran_on["device"]
     before = f" ({ran_on['before']})" if "before" in ran_on else ""
-    return f"{device}, PyTorch {ran_on.get('torch', '?')}{before}"
+    how = ", compiled" if "compiled" in ran_on else ""
+    return f"{device}, PyTorch {ran_on.get('torch', '?')}{how}{before}"

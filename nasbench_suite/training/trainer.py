@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.training.captured_step import CapturedStep
 from nasbench_suite.training.checkpoint import Checkpoint, read_checkpoint, runs_on, write_checkpoint
+from nasbench_suite.training.compiled import check_compiler, compiled
 from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.environment import Environment
+from nasbench_suite.training.kept_memory import kept_memory
 from nasbench_suite.training.optimizers import make_optimizer
 from nasbench_suite.training.recipes import Recipe
 from nasbench_suite.training.seeds import batch_generator
@@ -53,6 +55,9 @@ class Trainer:
         evaluated.
     capture
         Whether steps on CUDA are captured as a graph and replayed; the same numbers, launched at once.
+    compiled
+        Whether `torch.compile` fuses the operations of a network on images on a CPU, which then differ in
+        rounding; it takes a C++ compiler, and half a minute or more before the first step.
 
     Raises
     ------
@@ -66,6 +71,7 @@ class Trainer:
     progress: Progress | None = None
     judged_every: int = 1
     capture: bool = True
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in get_args(Precision):
@@ -86,10 +92,13 @@ class Trainer:
         Raises
         ------
         NasbenchSuiteError
-            When the data do not fill a batch, or the checkpoint is of another training.
+            When the data do not fill a batch, the checkpoint is of another training, or the network cannot
+            be compiled here.
         DamagedFileError
             When the checkpoint is damaged.
         """
+        if self.compiled:
+            check_compiler(data.inputs.device.type, data.dims)
         run = _Run(self, network, data, recipe, seed)
         return run.train()
 
@@ -105,15 +114,14 @@ class _Run:
         self.steps = recipe.steps(len(data.train))
         self.failure = ""
         self.captured: CapturedStep | None = None
+        self.whole_batch = compiled(self.network) if trainer.compiled else self.network
         self.ran_on: Environment = {}
 
     def train(self) -> LearningCurves:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         first, saved = self._restore(), time.monotonic()
-        # Networks on signals are too small to gain from more threads: they take three times as long with two.
-        few = one_thread() if self.device.type == "cpu" and self.data.dims == 1 else nullcontext()
-        with _deterministic(), few:
+        with _deterministic(), _on_processor(self.data):
             for epoch in range(first, self.recipe.epochs):
                 self._epoch(epoch)
                 if self.failure:
@@ -174,8 +182,9 @@ class _Run:
         return self._passes(inputs, labels)
 
     def _passes(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        network = self.whole_batch if len(labels) == self.recipe.batch else self.network
         with self._precision():
-            logits = self.network(inputs)
+            logits = network(inputs)
         loss = F.cross_entropy(_wide(logits), labels, label_smoothing=self.recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         return logits.detach(), loss.detach()
@@ -228,7 +237,7 @@ class _Run:
         path = self.trainer.checkpoint
         if path is None:
             return 0
-        self.ran_on = runs_on(self.device.type, path)
+        self.ran_on = runs_on(self.device.type, path, compiled=self.trainer.compiled)
         state = read_checkpoint(path, self.device, self._request)
         if state is None:
             return 0
@@ -292,6 +301,14 @@ def _set_norms(network: nn.Module, recipe: Recipe) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.momentum = recipe.norm_momentum
+
+
+def _on_processor(data: TrainingData) -> AbstractContextManager[Any]:
+    """Return what makes the most of a CPU, if the data lie there."""
+    if data.inputs.device.type != "cpu":
+        return nullcontext()
+    # Networks on signals are too small to gain from more threads: they take three times as long with two.
+    return one_thread() if data.dims == 1 else kept_memory()
 
 
 def _deterministic() -> AbstractContextManager[Any]:

@@ -319,6 +319,7 @@ def test_train_goes_on_from_its_states_and_gives_the_same_numbers(cli, tmp_path,
         ((TASK, CELL, "--recipe", "sort"), "did you mean short"),
         ((TASK, CELL, "--data", "mnist2d"), "there is no data set"),
         ((TASK, CELL, "--device", "tpu"), "there is no device 'tpu' here"),
+        ((TASK, CELL, "--compile"), "networks are compiled for images alone"),
         ((TASK, CELL, "--precision", "half"), "networks train in float32 or bfloat16, not in 'half'"),
     ],
 )

@@ -102,7 +102,7 @@ def test_a_training_that_was_cut_off_goes_on(tmp_path, monkeypatch):
     quick = replace(get_recipe("nats-size-12"), name="quick", epochs=3, batch=500)
     monkeypatch.setattr(recipes, "RECIPES", {"quick": quick})
     monkeypatch.setattr(retrained_board, "Trainer", partial(Trainer, checkpoint_seconds=0.0))
-    monkeypatch.setattr(checkpoint, "environment", lambda device: {"device": "a GPU", "torch": "2"})
+    monkeypatch.setattr(checkpoint, "environment", lambda device, **how: {"device": "a GPU", "torch": "2"})
     home, rules = read_retrained_rules(tmp_path)
     told = []
 
@@ -118,7 +118,7 @@ def test_a_training_that_was_cut_off_goes_on(tmp_path, monkeypatch):
         retrain(rules, home, progress=kill)
     assert told == [(0, 6), (1, 6), (2, 6)]
     assert len(list(home.glob("*.checkpoint"))) == 1
-    monkeypatch.setattr(checkpoint, "environment", lambda device: {"device": "another", "torch": "2"})
+    monkeypatch.setattr(checkpoint, "environment", lambda device, **how: {"device": "another", "torch": "2"})
     told.clear()
     retrain(rules, home, progress=lambda *counts: told.append(counts))
     assert told == [(0, 6), (2, 6), (3, 6), (3, 6), (4, 6), (5, 6), (6, 6), (6, 6)]

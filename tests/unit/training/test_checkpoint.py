@@ -36,7 +36,7 @@ def train_on(tmp_path, monkeypatch):
             if done == until:
                 raise CutOffError
 
-        monkeypatch.setattr(checkpoint, "environment", lambda device: dict(machine))
+        monkeypatch.setattr(checkpoint, "environment", lambda device, **how: dict(machine))
         path = tmp_path / "state"
         network = initial_network(task.space, row, task.network_skeleton(data), 0)
         trainer = Trainer(checkpoint=path, checkpoint_seconds=0, progress=cut)
@@ -75,3 +75,6 @@ def test_a_state_that_does_not_say_where_it_was_made_is_told_as_unknown(train_on
 def test_without_a_state_a_training_runs_here(tmp_path):
     assert runs_on("cpu", None) == runs_on("cpu", tmp_path / "none") == environment("cpu")
     assert environment("cpu")["torch"] == torch.__version__
+    compiled = environment("cpu", compiled=True)
+    assert in_words(compiled) == f"{in_words(environment('cpu'))}, compiled"
+    assert runs_on("cpu", None, compiled=True) == compiled

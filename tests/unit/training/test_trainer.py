@@ -2,6 +2,7 @@
 
 import copy
 import math
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import numpy as np
@@ -301,3 +302,22 @@ def test_a_split_that_validates_and_tests_is_evaluated_once(data, monkeypatch):
     assert len(calls) == 2
     assert curves.test_accuracy.tolist() == curves.valid_accuracy.tolist()
     assert curves.test_loss.tolist() == curves.valid_loss.tolist()
+
+
+def test_memory_is_kept_for_the_steps_on_images_alone(data, monkeypatch):
+    kept = []
+
+    @contextmanager
+    def recorded():
+        kept.append("begins")
+        yield
+        kept.append("ends")
+
+    monkeypatch.setattr(trainer, "kept_memory", recorded)
+    Trainer().train(network(), data, RECIPE, seed=5)
+    assert kept == []
+    images = load_data("digits", train=60, valid=20, test=20)
+    shape = replace(SKELETON, dims=2)
+    done = Trainer(progress=lambda done, total: kept.append(done))
+    done.train(initial_network("nats_topology", GENES, shape, 3), images, RECIPE, seed=5)
+    assert kept == ["begins", 1, 2, 3, "ends"]
