@@ -17,7 +17,11 @@ from nasbench_suite.training.compiled import compiled
 from nasbench_suite.training.networks import official_skeleton
 from nasbench_suite.training.seeds import initial_network
 
-pytestmark = pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler here")
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler here"),
+    # PyTorch's compiler imports a module of PyTorch that PyTorch itself calls deprecated.
+    pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is:DeprecationWarning"),
+]
 IMAGES = 256
 
 
