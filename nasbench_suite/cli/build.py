@@ -47,7 +47,10 @@ def build(
         help="Curves that need not be trained again, from another machine; curves.h5 without it.",
         show_default=False,
     ),
-    device: str = typer.Option("cpu", help="Where workers compute: `cpu` or `cuda`."),
+    device: str = typer.Option(
+        "cpu",
+        help="Where workers compute: `cpu`, or `cuda`, which trains thousands of networks at once.",
+    ),
     scheduler: str = typer.Option(
         "", metavar="ADDRESS", help="Train on the workers of this Dask scheduler.", show_default=False
     ),
@@ -70,6 +73,8 @@ def build(
     Examples
     --------
         nasbench-suite build tabular/nats_topology-mnist1d/build.toml --jobs 2
+
+        nasbench-suite build tabular/nats_topology-mnist1d --device cuda --work on-gpu
 
         nasbench-suite build tabular/nats_topology-mnist1d --scheduler tcp://head:8786 --work /shared/build
 
@@ -106,13 +111,14 @@ def build(
         )
     known = earlier or target
     EarlierCurves(known, plan).check_none_lost()
+    plan.check(plan.load_data("cpu"))
+    plan = plan.for_device(device)
     if not save_partial:
-        plan.check(plan.load_data("cpu"))
         check_writable(target.parent)
         with (
             interruptible(f"finished blocks are in {folder}; give the same command to continue."),
             progress(f"training for {plan.task}", quiet) as advance,
-            _executor(scheduler, jobs, len(plan.blocks())) as executor,
+            _executor(scheduler, jobs or _workers(device), len(plan.blocks())) as executor,
         ):
             train(
                 plan,
@@ -145,7 +151,7 @@ def _build_gans(
         with (
             interruptible(f"finished blocks are in {folder}; give the same command to continue."),
             progress(f"training for {plan.task}", quiet) as advance,
-            workers(1 if device == "cuda" else jobs or available_cores()) as executor,
+            workers(1 if device == "cuda" else jobs or _workers(device)) as executor,
         ):
             build_gans(plan, folder, earlier=target, executor=executor, device=device, progress=advance)
     content = as_gan_file(plan, collected(plan, folder, target))
@@ -166,9 +172,14 @@ def _build_gans(
 
 @contextmanager
 def _executor(scheduler: str, jobs: int, blocks: int) -> Iterator[Executor | None]:
-    where = cluster(scheduler) if scheduler else workers(min(jobs or available_cores(), blocks))
+    where = cluster(scheduler) if scheduler else workers(min(jobs, blocks))
     with where as executor:
         yield executor
+
+
+def _workers(device: str) -> int:
+    """Return how many workers a device has unless told otherwise: a GPU trains its networks together."""
+    return 1 if device == "cuda" else available_cores()
 
 
 def _report(content: "CurveFile", plan: "BuildPlan", target: Path, as_json: bool) -> None:

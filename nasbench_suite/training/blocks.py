@@ -113,8 +113,8 @@ def read_block(block: Block, folder: Path) -> StoredBlock | None:
     epochs = get_recipe(block.plan.recipe).epochs
     if request != block.request or not _is_of(stored.curves, len(block.rows), epochs):
         raise DamagedFileError(
-            f"{path} is of another build (another plan, recipe or revision of the trainer); give --work "
-            "another folder, or remove this one to train everything again."
+            f"{path} is of another build (another plan, recipe, device or revision of the trainer); give "
+            "--work another folder, or remove this one to train everything again."
         )
     return stored
 

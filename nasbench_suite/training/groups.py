@@ -79,7 +79,8 @@ def train_all(
     order = np.lexsort(genes.T[::-1])
     together = not why_not_together(space, skeleton, data, recipe) and precision == "float32"
     done: list[LearningCurves] = []
-    for rows in _groups(order, _size(data) if together else 1):
+    size = group_size(data.inputs.device.type, len(genes)) if together else 1
+    for rows in _groups(order, size):
         if together:
             done += _halving(space, genes, rows, skeleton, data, recipe, seed, notice)
         else:
@@ -90,6 +91,14 @@ def train_all(
     if not done:
         return LearningCurves.empty(0, recipe.epochs)
     return LearningCurves.concatenate(done).take(np.argsort(order))
+
+
+def group_size(device: str, number: int) -> int:
+    """Return how many of so many networks, which can be folded, train together on `cpu` or a GPU."""
+    if device == "cpu":
+        return CPU_GROUP
+    groups = -(-number // GPU_GROUP)
+    return -(-number // max(groups, 1)) or 1  # of equal size, so that the last is no small one
 
 
 def _train_by_setting(
@@ -144,10 +153,6 @@ def recipes_by_setting(space: JointSpace, genes: Genes, recipe: Recipe) -> Itera
 
 def _after(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
     return lambda done, _: progress(before + done, total)
-
-
-def _size(data: TrainingData) -> int:
-    return CPU_GROUP if data.inputs.device.type == "cpu" else GPU_GROUP
 
 
 def _groups(order: Rows, size: int) -> Iterator[Rows]:

@@ -23,7 +23,7 @@ from nasbench_suite.training.folded.macro import FoldedMacro, MacroWeights
 from nasbench_suite.training.folded.topology import FoldedTopology, TopologyWeights
 from nasbench_suite.training.networks import Skeleton
 from nasbench_suite.training.recipes import Recipe
-from nasbench_suite.training.seeds import batch_generator, initial_network
+from nasbench_suite.training.seeds import batch_generator, initial_states
 from nasbench_suite.training.trainer import epoch_batches
 
 _FOLDED: dict[str, tuple[type[Any], type[Any]]] = {
@@ -106,8 +106,9 @@ class _Group:
         kind, folded = _FOLDED[space]
         self.weights = kind(genes, skeleton, self.device)
         if networks is None:
-            networks = [initial_network(space, row, skeleton, seed) for row in genes]
-        self.weights.parameters.read(networks)
+            self.weights.parameters.read(initial_states(space, genes, skeleton, seed))
+        else:
+            self.weights.parameters.read([network.state_dict() for network in networks])
         length = data.shape[-1]
         self.trained = folded(self.weights, length, recipe.batch, training=True)
         self.judged = folded(self.weights, length, _EVALUATION_BATCH, training=False)

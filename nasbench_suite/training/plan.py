@@ -9,13 +9,14 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from nasbench_suite.cards import Card, Text, read_card
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import CategoricalSpace, Genes, JointSpace, get_space
 from nasbench_suite.training.data import TrainingData, load_data
-from nasbench_suite.training.groups import REVISION
+from nasbench_suite.training.groups import REVISION, group_size
+from nasbench_suite.training.many import why_not_together
 from nasbench_suite.training.networks import Skeleton
 from nasbench_suite.training.recipes import get_recipe
 
@@ -91,6 +92,7 @@ class BuildPlan(Card):
     limit: Annotated[int, Field(ge=0)] = 0
     data: DataEntry
     skeleton: SkeletonEntry
+    _together: int = PrivateAttr(default=0)  # not in the dump: what a plan asks for depends on no device
 
     @cached_property
     def architectures(self) -> Genes:
@@ -142,6 +144,25 @@ class BuildPlan(Card):
                 f"settings of {self.benchmark} would see different data; change train in its build.toml."
             )
 
+    def for_device(self, device: str) -> "BuildPlan":
+        """Return the plan with blocks of what a GPU trains together, where that is more than a block.
+
+        Raises
+        ------
+        NasbenchSuiteError
+            When the data cannot be loaded.
+        """
+        if device == "cpu":  # trains few together, and many blocks at a time
+            return self
+        space = get_space(self.space)
+        name = space.architecture_space.name if isinstance(space, JointSpace) else self.space
+        skeleton, data = self.skeleton.skeleton(), self.load_data("cpu")
+        if why_not_together(name, skeleton, data, get_recipe(self.recipe)):
+            return self
+        plan = self.model_copy()
+        plan._together = group_size(device, len(self.architectures))
+        return plan
+
     def rows(self, seed: int) -> Rows:
         """Return which architectures are trained with a seed of the plan, ascending."""
         rows = np.arange(len(self.architectures))
@@ -167,8 +188,9 @@ class BuildPlan(Card):
             ways = space.setting_number(self.architectures[rows])
         for way in np.unique(ways):
             own = rows[ways == way]
-            for start in range(0, len(own), self.block):
-                yield own[start : start + self.block]
+            size = max(self.block, self._together)
+            for start in range(0, len(own), size):
+                yield own[start : start + size]
 
 
 @lru_cache(maxsize=1)

@@ -175,9 +175,8 @@ class FoldedParameters:
             norm.inverse, norm.gain, norm.offset = (torch.empty(shape, device=self.device) for _ in range(3))
             start = stop
 
-    def read(self, networks: Sequence[nn.Module]) -> None:
-        """Take over weights and running statistics of one-by-one networks, one per model."""
-        states = [network.state_dict() for network in networks]
+    def read(self, states: Sequence[Mapping[str, Tensor]]) -> None:
+        """Take over weights and running statistics of one-by-one networks' states, one per model."""
         for weight in self._weights:
             weight.read(states)
         for norm in self._norms:

@@ -13,11 +13,18 @@ from nasbench_suite.training.networks.mnasnet import MnasnetNetwork
 from nasbench_suite.training.networks.mobile import MobileNetwork
 from nasbench_suite.training.networks.nasbench101 import Network101
 from nasbench_suite.training.networks.nats_size import SizeNetwork
-from nasbench_suite.training.networks.nats_topology import TopologyNetwork
+from nasbench_suite.training.networks.nats_topology import TopologyNetwork, operations_with_weights
 from nasbench_suite.training.networks.network import Network
 from nasbench_suite.training.networks.skeleton import Skeleton
 
-__all__ = ["Network", "Skeleton", "build_network", "network_spaces", "official_skeleton"]
+__all__ = [
+    "Network",
+    "Skeleton",
+    "build_network",
+    "layers_with_weights",
+    "network_spaces",
+    "official_skeleton",
+]
 
 _Builder = Callable[[Sequence[int], Skeleton], Network]
 _BUILDERS: dict[str, tuple[_Builder, Skeleton]] = {
@@ -90,6 +97,15 @@ def build_network(space: str, genes: Genes, skeleton: Skeleton) -> Network:
         return build_network(known.architecture_space.name, known.architectures(rows)[0], skeleton)
     builder, _ = _known(space)
     return builder(row.tolist(), skeleton)
+
+
+def layers_with_weights(space: str, genes: Genes) -> Genes:
+    """Return what tells the layers with weights, uint8 `[n, n_genes]`, of every row of genes.
+
+    Where two rows agree, their networks have the same such layers in the same order, so that their states
+    are alike in names and shapes.
+    """
+    return operations_with_weights(genes) if space == "nats_topology" else genes
 
 
 def _known(space: str) -> tuple[_Builder, Skeleton]:

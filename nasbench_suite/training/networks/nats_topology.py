@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
 
+import numpy as np
 from torch import Tensor, nn
 
+from nasbench_suite.spaces import Genes
 from nasbench_suite.spaces.nats_topology import EDGES, OPERATIONS
 from nasbench_suite.training.networks.network import Network
 from nasbench_suite.training.networks.skeleton import Skeleton
@@ -62,6 +64,12 @@ def edge(dims: Dims, channels: int, operation: str) -> nn.Module:
     if operation == "avg_pool_3x3":
         return average_pool(dims, 3, 1, 1)
     return ReluConvNorm(dims, channels, channels, 1 if operation == "nor_conv_1x1" else 3)
+
+
+def operations_with_weights(genes: Genes) -> Genes:
+    """Return the genes, uint8 `[n, 6]`, with `none` for every operation that has no weights."""
+    weighted = np.array([operation.startswith("nor_conv") for operation in OPERATIONS])
+    return np.where(weighted[genes], genes, OPERATIONS.index("none")).astype(np.uint8)
 
 
 class ResidualReduction(nn.Module):

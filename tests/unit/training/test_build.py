@@ -104,6 +104,20 @@ def test_what_comes_of_a_block_is_what_the_trainer_gives(plan, built):
         assert np.array_equal(getattr(stored, name), getattr(curves, name))
 
 
+def test_blocks_for_a_gpu_are_what_trains_together_there(plan):
+    whole = plan.model_copy(update={"limit": 0, "sample": 0})
+    assert [len(block.rows) for block in whole.for_device("cuda").blocks()] == [3233] * 4
+    assert (
+        whole.for_device("cuda").model_dump() == whole.model_dump()
+    )  # the plan is what was asked for, wherever it is trained
+    assert len(whole.for_device("cpu").blocks()[0].rows) == whole.block
+    larger = whole.model_copy(update={"block": 5000})
+    assert [len(block.rows) for block in larger.for_device("cuda").blocks()] == [5000, 1466] * 2
+    skeleton = whole.skeleton.model_copy(update={"style": "official"})
+    alone = whole.model_copy(update={"skeleton": skeleton})  # trained one by one, so no block gains by size
+    assert len(alone.for_device("cuda").blocks()[0].rows) == whole.block
+
+
 @pytest.mark.parametrize(
     ("line", "error", "words"),
     [

@@ -9,7 +9,7 @@ import torch
 from nasbench_suite.training.folded import activations, parts, topology
 from nasbench_suite.training.folded.topology import FoldedTopology, TopologyWeights
 from nasbench_suite.training.networks import Skeleton
-from nasbench_suite.training.seeds import initial_network
+from nasbench_suite.training.seeds import initial_states
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 if DEVICE.type == "cpu":
@@ -31,7 +31,7 @@ def results(skeleton, x, grad):
     """Logits, gradients, statistics and inferred logits of a group, as folded networks give them."""
     rows = ROWS[np.lexsort(ROWS.T[::-1])]
     weights = TopologyWeights(rows, skeleton, DEVICE)
-    weights.parameters.read([initial_network("nats_topology", row, skeleton, 1) for row in rows])
+    weights.parameters.read(initial_states("nats_topology", rows, skeleton, 1))
     folded = FoldedTopology(weights, x.shape[1], x.shape[2], training=True)
     for _ in range(2):  # buffers are used again
         logits = folded.forward(x).clone()

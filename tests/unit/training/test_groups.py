@@ -81,6 +81,14 @@ def test_what_cannot_be_folded_is_trained_one_by_one(data):
     assert curves.valid_loss[1].tobytes() == expected.valid_loss[0].tobytes()
 
 
+@pytest.mark.parametrize(
+    ("device", "number", "size"),
+    [("cpu", 6466, 4), ("cuda", 6466, 3233), ("cuda", 4096, 4096), ("cuda", 4097, 2049), ("cuda", 0, 1)],
+)
+def test_groups_on_a_gpu_are_of_equal_size(device, number, size):
+    assert groups.group_size(device, number) == size
+
+
 def test_no_architectures_have_no_curves(data):
     curves = train_all("nats_topology", ROWS[:0], SKELETON, data, RECIPE, seed=0)
     assert len(curves) == 0

@@ -16,7 +16,7 @@ from nasbench_suite.training.groups import train_all
 from nasbench_suite.training.many import train_together
 from nasbench_suite.training.networks import Skeleton
 from nasbench_suite.training.recipes import get_recipe
-from nasbench_suite.training.seeds import initial_network
+from nasbench_suite.training.seeds import initial_network, initial_states
 from nasbench_suite.training.trainer import Trainer
 
 RECIPE = replace(get_recipe("short"), epochs=2, batch=50)
@@ -132,7 +132,7 @@ def test_gradients_are_those_of_automatic_differentiation(group, double):
     networks = [initial_network(space, row, skeleton, 1) for row in rows]
     weights_of, folded_of = FOLDED[space]
     weights = weights_of(rows, skeleton, torch.device("cpu"))
-    weights.parameters.read(networks)
+    weights.parameters.read([network.state_dict() for network in networks])
     folded = folded_of(weights, 40, 20, training=True)
     inputs, labels = double.batch(double.train[:20])
     for _ in range(2):  # buffers are used again
@@ -207,6 +207,23 @@ def test_signals_too_short_for_three_stages_are_refused(data):
     weights = topology.TopologyWeights(rows, skeleton, torch.device("cpu"))
     with pytest.raises(NasbenchSuiteError, match="at least 12"):
         topology.FoldedTopology(weights, 11, 10, training=True)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_initial_states_are_those_of_networks_that_are_built(group):
+    """Also where a network is drawn anew in place of being built; the global generator is left as it was."""
+    space, rows, skeleton = drawn(group, n=60)
+    rows = np.concatenate([rows, rows[:3]])
+    if space == "nats_topology":
+        rows[5:8] = [[3, 0, 2, 1, 0, 3], [3, 4, 2, 0, 1, 3], [3, 1, 2, 4, 4, 3]]  # the same convolutions
+    before = torch.random.get_rng_state()
+    states = initial_states(space, rows, skeleton, 5)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    for row, state in zip(rows, states, strict=True):
+        built = initial_network(space, row, skeleton, 5).state_dict()
+        assert list(built) == list(state)
+        for name, value in built.items():
+            assert torch.equal(value, state[name]), name
 
 
 def test_all_are_trained_in_groups_and_come_back_in_their_order(data):
