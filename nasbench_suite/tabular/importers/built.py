@@ -5,7 +5,8 @@ axis per epoch. An architecture that was not trained with a seed is NaN there.
 
 `train_seconds` is what a search pays for a training that it ends after an epoch: the seconds of training up
 to then, and of one pass over the validation inputs. Networks that trained together have equal parts of what
-they took.
+they took. Where seeds were trained on different devices, whose seconds do not compare, it has one entry per
+architecture in place of one per seed: what the first seed's device took.
 """
 
 import re
@@ -80,7 +81,7 @@ def table_of_curves(curves: CurveFile, source: Source, sheet: Datasheet, task: s
     present = (curves.ran_on >= 0).any(axis=0)
     columns = {f"{split}_accuracy": Column(_rows_first(curves.accuracy(split))) for split in curves.correct}
     columns |= {f"{split}_loss": Column(_rows_first(loss)) for split, loss in curves.loss.items()}
-    columns["train_seconds"] = Column(_rows_first(search_seconds(curves)))
+    columns["train_seconds"] = Column(_rows_first(_of_one_device(search_seconds(curves), curves)))
     for metric, count in (("params_millions", "parameters"), ("flops_millions", "multiply_adds")):
         columns[metric] = Column((curves.counts[count] / _MILLION)[:, None, None], "once")
     space = get_space(curves.description.space)
@@ -112,6 +113,21 @@ def search_seconds(curves: CurveFile) -> NDArray[np.float64]:
     share = inputs["valid"] / judged if judged else 0.0
     trained = np.cumsum(curves.seconds["train"].astype(np.float64), axis=1)
     return trained + share * curves.seconds["eval"]
+
+
+def _of_one_device(seconds: NDArray[np.float64], curves: CurveFile) -> NDArray[np.float64]:
+    """Return seconds that compare, `[seeds or 1, epochs, rows]`: see the module."""
+    names = [environment.get("device", "cpu") for environment in curves.description.environments]
+    devices = np.array([*names, ""])[curves.ran_on]  # -1: the last, not trained
+    trained = curves.ran_on >= 0
+    first, often = np.unique(devices[np.argmax(trained.any(axis=1))], return_counts=True)
+    device = first[first != ""][np.argmax(often[first != ""])]
+    if (devices[trained] == device).all():
+        return seconds
+    counted = (devices == device)[:, None, :]
+    number = counted.sum(axis=0)
+    total = np.where(counted, seconds, 0.0).sum(axis=0)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)[None]
 
 
 def _rows_first(values: NDArray[np.float64] | NDArray[np.float32]) -> NDArray[np.float64]:

@@ -237,6 +237,23 @@ def test_seconds_are_those_of_training_so_far_and_of_one_validation_pass(curves)
     assert found[0, 2, 3] == pytest.approx(expected, rel=1e-6)  # 5,000 of 7,500 inputs validate
 
 
+def test_seconds_of_another_device_are_no_cost_of_a_search(curves, content):
+    """Seed 1 ran on a GPU: what is billed is the mean of the others, whichever seed is asked for."""
+    environments = [{"device": "cpu"}, {"device": "a GPU"}]
+    description = curves.description.model_copy(update={"environments": environments})
+    write_curve_file(replace(curves, description=description), content)
+    task = load_benchmark(TASK)
+    seconds = search_seconds(curves)[:, 3]
+    expected = seconds[0].copy()
+    both = curves.ran_on[2] >= 0
+    expected[both] = (seconds[0, both] + seconds[2, both]) / 2
+    for repeat in (0, 1, "mean", np.random.default_rng(0)):
+        assert task.query(curves.genes, epochs=4, repeat=repeat).seconds == pytest.approx(expected)
+    assert not np.array_equal(
+        task.query(curves.genes, epochs=3, repeat=0).valid, task.query(curves.genes, epochs=3, repeat=1).valid
+    )
+
+
 def test_a_seed_that_only_some_were_trained_with_is_nan_for_the_others(curves, content):
     write_curve_file(curves, content)
     task = load_benchmark(TASK)
