@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from nasbench_suite.benchmark import Metric
 from nasbench_suite.content import data_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.tabular.benchmark import TabularBenchmark
@@ -61,7 +62,8 @@ def stamp(path: Path) -> tuple[int, int] | None:
 def is_current(path: Path) -> bool:
     """Tell whether a converted table is there and made of what is there now.
 
-    A table that was made of a build's curves is not, once these have been replaced; others do not change.
+    A table that was made of a build's curves is not, once these have been replaced, or its datasheet says
+    something else of the metrics; others do not change.
 
     Raises
     ------
@@ -71,16 +73,24 @@ def is_current(path: Path) -> bool:
     made = stamp(path) if path.parent.parent == tables_folder() else None
     if made is None:
         return False
-    source, sha256 = _source_of(path, made)
+    source, sha256, metrics = _about(path, made)
     file = source_path(source)
     now = stamp(file) if file is not None else None
-    return file is None or now is None or _sha256_of(file, now) == sha256
+    if file is None or now is None:
+        return True
+    sheet = described_tasks().get(f"{path.parent.name}/{path.stem}")
+    described = sheet is None or all(
+        metric.name in sheet.metrics
+        and sheet.metrics[metric.name].metric(metric.name, metric.recorded) == metric
+        for metric in metrics
+    )
+    return described and _sha256_of(file, now) == sha256
 
 
 @lru_cache(maxsize=32)
-def _source_of(path: Path, made: tuple[int, int]) -> tuple[str, str]:
-    description = read_any_table(path).description
-    return description.source, description.source_sha256
+def _about(path: Path, made: tuple[int, int]) -> tuple[str, str, tuple[Metric, ...]]:
+    table = read_any_table(path)
+    return table.description.source, table.description.source_sha256, tuple(table.metrics.values())
 
 
 @lru_cache(maxsize=32)

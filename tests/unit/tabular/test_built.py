@@ -339,6 +339,24 @@ def test_a_table_is_made_anew_when_its_curves_were_replaced(curves, content):
     assert load_benchmark(TASK) is second
 
 
+def test_a_table_is_made_anew_when_its_datasheet_says_something_else_of_a_metric(curves, content):
+    write_curve_file(curves, content)
+    first = load_benchmark(TASK)
+    path = content.parent / "datasheet.toml"
+    text = path.read_text()
+    said = "number of trainable parameters"
+    assert text.count(said) == 1
+    path.write_text(text.replace(said, "weights and biases"))
+    _forget()
+    second = load_benchmark(TASK)
+    assert second.metrics["params_millions"].description == "weights and biases"
+    assert second.table.sha256 != first.table.sha256
+    assert load_benchmark(TASK) is second
+    path.write_text(text)
+    _forget()
+    assert load_benchmark(TASK).table.sha256 == first.table.sha256
+
+
 def test_a_table_of_the_users_own_under_the_same_name_is_left_alone(curves, content, make_table):
     write_curve_file(curves, content)
     from nasbench_suite.tabular.table import save_table
