@@ -7,7 +7,7 @@ and backwards, a skip or a pool 6 times, a node 10: with 2.2 convolutions and 2 
 stem and head about 280 passes, 36 MB a model and step. 3,233 models then take 39 ms a step at full
 bandwidth; PyTorch's own operations have about 1,000 passes. Measured: 77 ms with the kernels, 140
 without. On an H200 (4.3 TB/s: 27 ms) the whole build of 6,466 cells with three seeds took 381 s, of which
-202 s were 6 x 480 steps, 70 ms each, 112 s evaluations and 67 s all the rest, initial weights above all.
+202 s were 6 x 480 steps, 70 ms each, 112 s evaluations and 67 s all the rest, initial weights among it.
 """
 
 from dataclasses import replace
