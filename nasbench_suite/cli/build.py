@@ -49,7 +49,8 @@ def build(
     ),
     device: str = typer.Option(
         "cpu",
-        help="Where workers compute: `cpu`, or `cuda`, which trains thousands of networks at once.",
+        help="Where workers compute: `cpu`, or `cuda`, which trains thousands of networks at once, in one "
+        "process unless --jobs asks for more.",
     ),
     scheduler: str = typer.Option(
         "", metavar="ADDRESS", help="Train on the workers of this Dask scheduler.", show_default=False
@@ -151,7 +152,7 @@ def _build_gans(
         with (
             interruptible(f"finished blocks are in {folder}; give the same command to continue."),
             progress(f"training for {plan.task}", quiet) as advance,
-            workers(1 if device == "cuda" else jobs or _workers(device)) as executor,
+            workers(1 if device == "cuda" else jobs or available_cores()) as executor,
         ):
             build_gans(plan, folder, earlier=target, executor=executor, device=device, progress=advance)
     content = as_gan_file(plan, collected(plan, folder, target))
