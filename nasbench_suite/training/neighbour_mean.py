@@ -1,4 +1,4 @@
-"""The mean over three by three neighbouring places of an image, with a gradient that is right everywhere.
+"""The mean over three by three neighbouring places of an image: a gradient that is right, and fast training.
 
 PyTorch's gradient of a padded average pool is silently wrong on CUDA with channels last (pytorch/pytorch
 issue 188344, in every release before its fix of June 2026): networks with such pools hardly learn. Its other
@@ -33,6 +33,26 @@ def neighbour_mean(x: Tensor) -> Tensor:
     """
     mean: Tensor = _Mean.apply(x)  # type: ignore[no-untyped-call]  # torch is typed in part
     return mean
+
+
+def convolved_mean(x: Tensor) -> Tensor:
+    """Return `neighbour_mean` by a convolution of every channel, which a CPU's compiler calls as it is.
+
+    What PyTorch 2.13 makes of the pool itself in bfloat16 takes ten times as long where channels are less
+    than 32, since it adds them one by one; in float32 it is the faster one. The sum is rounded before it is
+    divided.
+    """
+    channels, height, width = x.shape[1:]
+    kernel = x.new_ones(channels, 1, 3, 3)
+    with torch.autocast(x.device.type, enabled=False):  # in the type that comes in, like the pool
+        sums = F.conv2d(x, kernel, padding=1, groups=channels)
+    return sums / (_counts_along(height, x)[:, None] * _counts_along(width, x))
+
+
+def _counts_along(size: int, x: Tensor) -> Tensor:
+    """Return how many neighbours places have along one dimension, `[size]`, in the type of `x`."""
+    place = torch.arange(size, device=x.device)
+    return 3 - (place == 0).to(x.dtype) - (place == size - 1).to(x.dtype)
 
 
 class _Mean(torch.autograd.Function):

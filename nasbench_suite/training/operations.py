@@ -5,7 +5,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from nasbench_suite.training.neighbour_mean import neighbour_mean
+from nasbench_suite.training.neighbour_mean import convolved_mean, neighbour_mean
 
 Dims = Literal[1, 2]
 """Number of dimensions along which a network convolves: 1 for signals, 2 for images."""
@@ -43,15 +43,23 @@ def average_pool(dims: Dims, kernel: int, stride: int, padding: int = 0, *, ceil
 
 
 class _AveragePool2d(nn.AvgPool2d):
-    """Goes around PyTorch's gradient on CUDA where that is wrong, see `neighbour_mean`."""
+    """Goes around PyTorch where its gradient on CUDA is wrong or its compiler slow, see `neighbour_mean`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `[n, channels, ...]`."""
+        of_neighbours = (self.kernel_size, self.stride, self.padding) == (3, 1, 1)
+        if of_neighbours and x.device.type == "cpu" and x.dtype == torch.bfloat16 and _compiles():
+            return convolved_mean(x)
         if not (x.is_cuda and self.padding):
             return super().forward(x)
-        if (self.kernel_size, self.stride, self.padding) == (3, 1, 1):
+        if of_neighbours:
             return neighbour_mean(x)
         return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
+
+
+def _compiles() -> bool:
+    """Whether PyTorch traces to compile, rather than to export the operations as they are."""
+    return torch.compiler.is_compiling() and not torch.compiler.is_exporting()
 
 
 def max_pool(dims: Dims, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False) -> nn.Module:

@@ -35,7 +35,7 @@ def two_threads():
 
 @pytest.mark.parametrize("how", ["one operator after the other", "compiled"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("cell", ["284", "0"])
+@pytest.mark.parametrize("cell", ["284", "0", "1462"])
 def test_a_step(benchmark, cell, precision, how):
     space = get_space("nats_topology")
     row = space.canonical(space.parse(cell)[None])[0]

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from nasbench_suite.training import neighbour_mean as module
-from nasbench_suite.training.neighbour_mean import neighbour_mean
+from nasbench_suite.training.neighbour_mean import convolved_mean, neighbour_mean
+from nasbench_suite.training.operations import average_pool
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SIZES = [(2, 3, 5, 4), (1, 16, 8, 8), (3, 1, 1, 6), (2, 2, 2, 1), (5, 7, 9, 11)]
@@ -84,3 +85,51 @@ def test_arrays_too_large_for_the_kernel_are_pooled_by_pytorch(monkeypatch):
     monkeypatch.setattr(module, "_LARGEST", 10)
     x = drawn((1, 2, 4, 4))
     torch.testing.assert_close(neighbour_mean(x.to(DEVICE)).cpu(), pooled(x))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["first", "last"])
+def test_by_convolution_it_is_the_pool_too(size, layout):
+    x, grad = drawn(size), drawn(size).flip(0)
+    found = gradients(convolved_mean, x.to(memory_format=layout), grad)
+    for ours, theirs in zip(found, gradients(pooled, x, grad), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_by_convolution_it_keeps_the_type_whatever_else_is_cast(dtype):
+    x = drawn((4, 8, 6, 6)).to(dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = convolved_mean(x)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), pooled(x.double()), rtol=torch.finfo(dtype).eps, atol=1e-6)
+
+
+@pytest.fixture
+def operations_compiled():
+    """What a compiler for a CPU gets of the pool, by type."""
+
+    def found(dtype):
+        seen = set()
+
+        def compiler(graph, inputs):
+            seen.update(node.target for node in graph.graph.nodes)
+            return graph.forward
+
+        torch._dynamo.reset()
+        x = drawn((2, 3, 5, 4), dtype)
+        result = torch.compile(average_pool(2, 3, 1, 1), backend=compiler)(x)
+        torch.testing.assert_close(result, pooled(x), rtol=2 * torch.finfo(dtype).eps, atol=1e-6)
+        return seen
+
+    yield found
+    torch._dynamo.reset()
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is:DeprecationWarning")
+def test_only_a_compiler_for_a_cpu_gets_the_convolution_in_place_of_the_pool(operations_compiled):
+    assert torch.conv2d in operations_compiled(torch.bfloat16)
+    assert torch.conv2d not in operations_compiled(torch.float32)
+    x = drawn((2, 3, 5, 4)).to(torch.bfloat16)
+    exported = torch.export.export(average_pool(2, 3, 1, 1), (x,)).graph.nodes
+    assert "aten.avg_pool2d.default" in [str(node.target) for node in exported]
