@@ -75,6 +75,8 @@ def render(
 ) -> None:
     """Write the pages of a board again from its kept results, without playing.
 
+    The pages say the rules by which it was played; if rules.toml has changed since, a remark says so.
+
     Example:
 
         nasbench-suite leaderboard render leaderboards/nas-bench-graph
@@ -83,9 +85,14 @@ def render(
     from nasbench_suite.leaderboards.results import RESULTS, load_board
 
     home = find_leaderboard(folder)
-    board = load_board(home / RESULTS)
+    board, asked = load_board(home / RESULTS), read_rules(home)
     pages = write_pages(board, home, home.name)
     _print_board(board, as_json)
+    if board.rules != asked:
+        note(
+            f"the rules have changed since {home / RESULTS} was played, and the pages say the old ones; "
+            f"to play by the new ones, run: nasbench-suite leaderboard run {folder}"
+        )
     note(f"page: {next(page for page in pages if page.suffix == '.html')}")
 
 

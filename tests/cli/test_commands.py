@@ -307,6 +307,19 @@ def test_board_played_elsewhere_is_compared_with_the_kept_one(cli, board, tmp_pa
     assert "all 4 results are equal" in done.stderr
 
 
+def test_pages_of_other_rules_than_the_played_ones_are_remarked_upon(cli, board):
+    def remarks():
+        command = [*COMMAND, "leaderboard", "render", str(board)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stderr
+
+    cli("leaderboard", "run", board)
+    assert "rules" not in remarks().replace(str(board), "")
+    rules = board / "rules.toml"
+    rules.write_text(rules.read_text().replace("runs = 20", "runs = 21"))
+    assert f"the rules have changed since {board / 'results.h5'} was played" in remarks()
+    assert "played 20 independent runs" in (board / "board.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
