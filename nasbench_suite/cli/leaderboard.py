@@ -46,12 +46,13 @@ def run(
 
         nasbench-suite leaderboard run my-board --jobs 4
     """
+    home = find_leaderboard(folder)
+    rules = read_rules(home)  # before what loads for seconds, so that what is wrong there is said at once
+
     from nasbench_suite.leaderboards.play_board import run_board
     from nasbench_suite.leaderboards.render import write_pages
     from nasbench_suite.leaderboards.results import RESULTS, load_board, save_board
 
-    home = find_leaderboard(folder)
-    rules = read_rules(home)
     target = out or home
     kept = f"finished blocks are in {target / _RECORDS}; give the same command to continue."
     with (
@@ -155,11 +156,13 @@ def costs(
 
         nasbench-suite leaderboard costs leaderboards/hardware-help --out results/hardware-help
     """
-    from nasbench_suite.leaderboards.cost_board import judge_costs
-    from nasbench_suite.leaderboards.cost_page import write_cost_board
     from nasbench_suite.leaderboards.cost_rules import read_cost_rules
 
     home, rules = read_cost_rules(folder)
+
+    from nasbench_suite.leaderboards.cost_board import judge_costs
+    from nasbench_suite.leaderboards.cost_page import write_cost_board
+
     with interruptible("nothing was written."), progress(rules.title, quiet) as advance:
         board = judge_costs(rules, advance)
     pages = write_cost_board(board, out or home, home.name)
@@ -194,11 +197,13 @@ def fronts(
 
         nasbench-suite leaderboard fronts leaderboards/graph-fronts --out results/graph-fronts
     """
-    from nasbench_suite.leaderboards.front_board import run_front_board
-    from nasbench_suite.leaderboards.front_page import as_data, percent, write_front_board
     from nasbench_suite.leaderboards.front_rules import read_front_rules
 
     home, rules = read_front_rules(folder)
+
+    from nasbench_suite.leaderboards.front_board import run_front_board
+    from nasbench_suite.leaderboards.front_page import as_data, percent, write_front_board
+
     target = out or home
     kept = f"finished blocks are in {target / _RECORDS}; give the same command to continue."
     with (
@@ -234,12 +239,14 @@ def scaling(
 
         nasbench-suite leaderboard scaling leaderboards/scaling --out results/scaling
     """
-    from nasbench_suite.cli.scaling import note_left_out, print_laws
-    from nasbench_suite.leaderboards.scaling_board import judge_scaling
-    from nasbench_suite.leaderboards.scaling_page import as_data, write_scaling
     from nasbench_suite.leaderboards.scaling_rules import read_scaling_rules
 
     home, rules = read_scaling_rules(folder)
+
+    from nasbench_suite.cli.scaling import note_left_out, print_laws
+    from nasbench_suite.leaderboards.scaling_board import judge_scaling
+    from nasbench_suite.leaderboards.scaling_page import as_data, write_scaling
+
     with interruptible("nothing was written."), progress(rules.title, quiet) as advance:
         board = judge_scaling(rules, advance)
     pages = write_scaling(board, out or home, f"nasbench-suite leaderboard scaling {home.name}")
@@ -281,6 +288,10 @@ def retrain(
 
         nasbench-suite leaderboard retrain cifar10-retrained --no-train --published NATS-tss-v1_0-3ffb9-simple
     """
+    from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules
+
+    home, rules = read_retrained_rules(folder)
+
     from nasbench_suite.leaderboards.published_curves import PUBLISHED, keep_published, read_published
     from nasbench_suite.leaderboards.retrained_board import TRAININGS, judge_retrained, retrain
     from nasbench_suite.leaderboards.retrained_page import (
@@ -290,9 +301,7 @@ def retrain(
         verdict,
         write_retrained,
     )
-    from nasbench_suite.leaderboards.retrained_rules import read_retrained_rules
 
-    home, rules = read_retrained_rules(folder)
     target = out or home
     if published is None:
         curves = read_published(target) or read_published(home)
