@@ -32,6 +32,7 @@ _CURVES = [field.name for field in fields(LearningCurves) if field.name not in (
 
 Progress = Callable[[int, int], None]
 Record = dict[str, Any]
+Records = Mapping[tuple[str, str, int], Record]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Retrained:
     published, ours
         After the last epoch, one for each training; ours lacks those that were not made yet or failed.
     standard_error
-        Of the difference of the means, by the study's deviation between seeds; NaN without trainings.
+        Of the difference of the means, by the study's `deviation`; NaN without trainings.
     curves, train_curves
         Ours by epoch, of the split and of the training data, one for each training; NaN where it was not
         evaluated.
@@ -92,7 +93,8 @@ class StudyResult:
     Attributes
     ----------
     deviation
-        Between seeds, in points: pooled over architectures, published and ours; NaN if none has two.
+        Between seeds, in points: pooled over all architectures, published and ours, of the studies with its
+        task, recipe and split; NaN if none has two.
     data
         What the networks were trained on.
     seconds
@@ -258,22 +260,15 @@ def judge_retrained(
 ) -> RetrainedBoard:
     """Return what the trainings of a folder say of the published ones, of which curves may be at hand."""
     records = {_name(record): record for record in read_trainings(folder)}
-    return RetrainedBoard(rules, [_result(study, records, published) for study in rules.studies])
+    found = [_result(study, rules.studies, records, published) for study in rules.studies]
+    return RetrainedBoard(rules, found)
 
 
 def _result(
-    study: Study, records: Mapping[tuple[str, str, int], Record], published: Sequence[PublishedCurves]
+    study: Study, studies: Sequence[Study], records: Records, published: Sequence[PublishedCurves]
 ) -> StudyResult:
-    key = _key(study)
-    found = {
-        entry.architecture: [
-            records[name] for seed in study.seeds if (name := (key, entry.architecture, seed)) in records
-        ]
-        for entry in study.published
-    }
-    ours = {text: [_last(record, study.split) for record in of] for text, of in found.items()}
-    groups = [entry.results for entry in study.published] + list(ours.values())
-    deviation = _pooled_deviation(groups)
+    found = _made(study, records)
+    deviation = _between_seeds(study, studies, records)
     every = [record for of in found.values() for record in of]
     return StudyResult(
         study=study,
@@ -288,6 +283,32 @@ def _result(
             dict(items) for items in dict.fromkeys(tuple(sorted(one["ran_on"].items())) for one in every)
         ],
     )
+
+
+def _made(study: Study, records: Records) -> dict[str, list[Record]]:
+    """Return a study's trainings, of every architecture in the order of the seeds."""
+    key = _key(study)
+    return {
+        entry.architecture: [
+            records[name] for seed in study.seeds if (name := (key, entry.architecture, seed)) in records
+        ]
+        for entry in study.published
+    }
+
+
+def _between_seeds(study: Study, studies: Sequence[Study], records: Records) -> float:
+    """Return the deviation between seeds of all that is trained and judged like a study, on any data."""
+    alike = [
+        one for one in studies if (one.task, one.recipe, one.split) == (study.task, study.recipe, study.split)
+    ]
+    # What was published of an architecture counts once, however many studies compare with it.
+    theirs = {(entry.architecture, *entry.results): entry.results for one in alike for entry in one.published}
+    ours = [
+        [_last(record, one.split) for record in of if not record["failure"]]
+        for one in alike
+        for of in _made(one, records).values()
+    ]
+    return _pooled_deviation([*theirs.values(), *ours])
 
 
 def _row(

@@ -85,6 +85,21 @@ def test_means_are_compared_by_the_deviation_that_all_share(board, trainer):
     assert [zero.agrees, other.agrees] == [False, True]
 
 
+def test_studies_with_one_recipe_share_their_deviation(tmp_path, trainer):
+    """Of other data, whose published results count once; not of another split."""
+    study = RULES.partition("[[studies]]")[2].replace("[1, 2]", "[1]")
+    more = study.replace('data = "digits"', 'data = "mnist1d"').replace("[30]", "[30, 31]")
+    away = study.replace('"test"', '"valid"').replace("[20.0, 25.0]", "[20.0, 60.0]")
+    (tmp_path / "retrained.toml").write_text(f"{RULES}[[studies]]{more}[[studies]]{away}")
+    home, rules = read_retrained_rules(tmp_path)
+    retrain(rules, home)
+    first, second, third = judge_retrained(rules, home).studies
+    groups = [[20, 25], [30, 31], [30, 32], [28, 24]]
+    pooled = np.sqrt(np.mean([np.var(group, ddof=1) for group in groups]))
+    assert first.deviation == second.deviation == pytest.approx(pooled)
+    assert third.deviation == pytest.approx(np.std([20, 60], ddof=1))
+
+
 def test_what_is_there_is_not_trained_again(board, trainer):
     home, rules = board
     retrain(rules, home)
