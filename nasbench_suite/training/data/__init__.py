@@ -18,6 +18,7 @@ from nasbench_suite.training.data import (
 )
 from nasbench_suite.training.data.augmentation import Augmentation, FlipCrop
 from nasbench_suite.training.data.dataset import TrainingData
+from nasbench_suite.training.data.global_generators import global_generators_kept
 from nasbench_suite.training.data.request import Request
 
 __all__ = ["Augmentation", "FlipCrop", "TrainingData", "data_names", "load_data"]
@@ -108,4 +109,5 @@ def load_data(
         size=size,
         split=None if split is None else Path(split),
     )
-    return source(request).to(device)
+    with global_generators_kept():
+        return source(request).to(device)

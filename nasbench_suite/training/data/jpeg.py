@@ -7,22 +7,18 @@ class: they stand in its order, not in the official one, so that no official lis
 
 import hashlib
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.content import data_root
-from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
-from nasbench_suite.mapped import ArrayLayout, create_mapped, open_mapped
-from nasbench_suite.sealed import Kind
+from nasbench_suite.errors import DamagedFileError
 from nasbench_suite.training.data.assembly import Images, assemble
 from nasbench_suite.training.data.augmentation import FlipCrop
 from nasbench_suite.training.data.cifar_splits import CIFAR10_MOMENTS, jpeg_split
-from nasbench_suite.training.data.dataset import TrainingData, content_sha256
+from nasbench_suite.training.data.dataset import TrainingData
 from nasbench_suite.training.data.files import content_of, folders, missing
+from nasbench_suite.training.data.kept import Made, kept
 from nasbench_suite.training.data.npz import read_npz
 from nasbench_suite.training.data.pictures import opened, strict
 from nasbench_suite.training.data.request import Request
@@ -30,8 +26,6 @@ from nasbench_suite.training.data.request import Request
 _CLASSES = 10
 _SIDE = 32
 _MOST_BYTES = 1 << 28
-_DECODED = Kind("decoded-images", 1, "delete it, and the images are decoded again")
-"""Where decoded images are kept: decoding takes seconds, verifying and reading them a fraction of one."""
 
 
 def load(request: Request) -> TrainingData:
@@ -75,37 +69,15 @@ def _decoded(paths: list[Path]) -> tuple[Images, int]:
     digest = hashlib.sha256()
     for content in contents:
         digest.update(hashlib.sha256(content).digest())
-    cache = data_root() / "cache" / f"cifar10_jpeg-{digest.hexdigest()[:16]}.h5"
-    with suppress(NasbenchSuiteError):
-        return _cached(cache)
-    parts = [read_packed(content, path) for content, path in zip(contents, paths, strict=True)]
-    inputs, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    size = len(parts[0][1])
-    sha256 = content_sha256(inputs, labels)
-    with suppress(NasbenchSuiteError):  # a folder that cannot be written costs time, nothing else
-        _keep(cache, inputs, labels, {"size": size, "sha256": sha256})
-    return _images(inputs, labels, sha256), size
 
+    def decode() -> Made:
+        parts = [read_packed(content, path) for content, path in zip(contents, paths, strict=True)]
+        inputs, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return Made.of(inputs, labels, len(parts[0][1]))
 
-def _images(inputs: NDArray[np.uint8], labels: NDArray[np.int64], sha256: str) -> Images:
-    return Images(inputs, labels, _CLASSES, "CIFAR-10 from JPEG images, lossy, in order of class", sha256)
-
-
-def _cached(cache: Path) -> tuple[Images, int]:
-    file = open_mapped(cache, _DECODED)
-    size, sha256 = file.head["size"], file.head["sha256"]
-    inputs, labels = (np.array(file.array(name)) for name in ("inputs", "labels"))
-    return _images(inputs, labels, sha256), size
-
-
-def _keep(
-    cache: Path, inputs: NDArray[np.uint8], labels: NDArray[np.int64], head: dict[str, int | str]
-) -> None:
-    arrays: dict[str, NDArray[Any]] = {"inputs": inputs, "labels": labels}
-    layouts = {name: ArrayLayout(array.dtype.str, array.shape) for name, array in arrays.items()}
-    with create_mapped(cache, _DECODED, head, layouts) as places:
-        for name, place in places.items():
-            place.open("r+")[...] = arrays[name]
+    made = kept(f"cifar10_jpeg-{digest.hexdigest()[:16]}", decode)
+    what = "CIFAR-10 from JPEG images, lossy, in order of class"
+    return Images(made.inputs, made.labels, _CLASSES, what, made.sha256), made.size
 
 
 def read_packed(content: bytes, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

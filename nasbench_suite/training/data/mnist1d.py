@@ -4,9 +4,7 @@ Greydanus, Kobak: "Scaling Down Deep Learning with MNIST-1D" (ICML 2024). Nothin
 data are what the package's generator makes of its own defaults.
 """
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from nasbench_suite.errors import NasbenchSuiteError
-from nasbench_suite.training.data.dataset import TrainingData, content_sha256
+from nasbench_suite.training.data.dataset import TrainingData
+from nasbench_suite.training.data.kept import Made, kept
 from nasbench_suite.training.data.request import Request
 
 _TRAIN, _VALID, _TEST = 4000, 5000, 5000
@@ -48,12 +47,12 @@ def load(request: Request) -> TrainingData:
         )
     if not 0 <= request.seed <= _MOST_SEED:
         raise NasbenchSuiteError(f"mnist1d has no seed {request.seed}; choose one from 0 to {_MOST_SEED}.")
-    signals, labels = _generated(total, request.seed)
+    made = _signals(total, request.seed)
     train, valid, test = torch.split(torch.arange(total), counts)
     return TrainingData(
         name=request.name,
-        inputs=torch.from_numpy(signals[:, None]),
-        labels=torch.from_numpy(labels),
+        inputs=torch.from_numpy(made.inputs[:, None]),
+        labels=torch.from_numpy(made.labels),
         train=train,
         valid=valid,
         test=test,
@@ -65,34 +64,28 @@ def load(request: Request) -> TrainingData:
             f"MNIST-1D (Greydanus and Kobak, ICML 2024), {total} signals that the generator of the package "
             f"mnist1d makes with its defaults and seed {request.seed}; the first {counts[0]} train, the next "
             f"{counts[1]} validate, the next {counts[2]} test; SHA-256 of signals, in units of 1e-4, and "
-            f"labels: {content_sha256(signals, labels)}"
+            f"labels: {made.sha256}"
         ),
     )
 
 
+def _signals(total: int, seed: int) -> Made:
+    """Return signals `[total, 40]` and labels, generated unless these versions have done that before."""
+    versions = "-".join(f"{package}{version(package)}" for package in ("mnist1d", "numpy", "scipy"))
+    return kept(f"{versions}-{total}-seed{seed}", lambda: Made.of(*_generated(total, seed)))
+
+
 def _generated(total: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return signals `[total, 40]` and labels `[total]`, shuffled as the package does."""
-    with _global_generators_kept():
-        from mnist1d.data import (  # type: ignore[import-untyped]  # loads matplotlib
-            get_dataset_args,
-            make_dataset,
-        )
+    from mnist1d.data import (  # type: ignore[import-untyped]  # loads matplotlib
+        get_dataset_args,
+        make_dataset,
+    )
 
-        arguments: Any = get_dataset_args()
-        arguments.num_samples = -(-total // _CLASSES) * _CLASSES  # it makes equally many of each class
-        arguments.seed = seed
-        made = make_dataset(arguments)
+    arguments: Any = get_dataset_args()
+    arguments.num_samples = -(-total // _CLASSES) * _CLASSES  # it makes equally many of each class
+    arguments.seed = seed
+    made = make_dataset(arguments)  # seeds the global generators
     signals = np.concatenate([made["x"], made["x_test"]])[:total]
     labels = np.concatenate([made["y"], made["y_test"]])[:total]
     return signals.astype(np.float32), labels.astype(np.int64)
-
-
-@contextmanager
-def _global_generators_kept() -> Iterator[None]:
-    """Give the generators of `random` and NumPy their states back: the package seeds both."""
-    plain, arrays = random.getstate(), np.random.get_state()  # noqa: NPY002  # the generator that mnist1d uses
-    try:
-        yield
-    finally:
-        random.setstate(plain)
-        np.random.set_state(arrays)  # noqa: NPY002  # the same
