@@ -141,11 +141,26 @@ def test_readme_names_commands_that_exist():
     assert {"demo", "test"} <= named <= targets
 
 
-def test_readme_python_examples_run():
-    first, second, third = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+def test_python_examples_of_readme_and_guides_run():
+    guides = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "guides").glob("*.md"))]
+    first, second, third = re.findall(r"```python\n(.*?)```", "".join([README, *guides]), flags=re.DOTALL)
     assert "incumbent_valid" in python(first)
-    assert python(second).count("0.") == 6
-    assert python(third).split()[-1] == "ms"
+    assert python(second).split()[-1] == "ms"
+    assert python(third).count("0.") == 6
+
+
+def test_readme_has_the_figures_of_our_own_tables():
+    sheets = datasheets()
+    rows = re.findall(
+        r"\| \[`\w+/mnist1d`\]\(tabular/([\w-]+)/.* \| ([\d.]+) \| ([\d.]+) \((.*)\) \|", README
+    )
+    assert len(rows) == 4
+    for name, ratio, alike, better in rows:
+        figures = sheets[name].figures["mnist1d"]
+        spread = figures["between_architectures_sd"] / figures["between_seeds_sd"]
+        assert float(ratio) == pytest.approx(spread, abs=0.05)
+        assert float(alike) == pytest.approx(figures["seeds_spearman"], abs=0.005)
+        assert float(better) == pytest.approx(figures["seeds_spearman_better_half"], abs=0.006)
 
 
 def test_readme_own_strategy_is_the_example_file():
