@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,11 @@ def test_the_site_is_built_without_a_warning(hook, tmp_path):
     for name in ("search", "load_benchmark", "SingleRunStrategy", "architecture_env"):
         assert name in text
     assert "Wilcoxon" in (out / "limits.html").read_text()
+    guide = (out / "guides" / "gans.html").read_text()
+    figures = re.findall(r'src="(\.\./figures/[^"]+)"', guide)
+    assert len(figures) == 2
+    assert all((out / "guides" / figure).is_file() for figure in figures)
+    assert "datasheet.toml" not in guide  # what is no page is no link
     assert (out / "strategies" / "autogan.html").is_file()
     assert (out / "benchmarks" / "gan-mnist1d.html").is_file()
 
