@@ -56,6 +56,11 @@ def fit(
 
         nasbench-suite fit --all
     """
+    if every == bool(names):
+        raise NasbenchSuiteError("name a task with --surrogate, or surrogates to fit again, or give --all.")
+    if surrogate and len(names) != 1:
+        raise NasbenchSuiteError("--surrogate fits one task at a time; name one.")
+
     from nasbench_suite.surrogates.card import (
         FitEntry,
         find_surrogate,
@@ -65,13 +70,9 @@ def fit(
     )
     from nasbench_suite.surrogates.shipped import fit_into, refit
 
-    if every == bool(names):
-        raise NasbenchSuiteError("name a task with --surrogate, or surrogates to fit again, or give --all.")
     found = []
     with interruptible("surrogates that were finished are kept."), progress("fitting", quiet) as advance:
         if surrogate:
-            if len(names) != 1:
-                raise NasbenchSuiteError("--surrogate fits one task at a time; name one.")
             entry = FitEntry(
                 task=names[0],
                 surrogate=surrogate,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table, progress
+from nasbench_suite.errors import NasbenchSuiteError
 
 if TYPE_CHECKING:  # SciPy, scikit-learn and matplotlib load when something is fitted, not for --help
     from nasbench_suite.leaderboards.scaling_board import Scaled, ScalingBoard
@@ -38,13 +39,13 @@ def scaling(
 
         nasbench-suite scaling nats_size/cifar100 --cost flops_millions --json
     """
-    from nasbench_suite.errors import NasbenchSuiteError
+    if not 0 < confidence < 1:
+        raise NasbenchSuiteError(f"--confidence lies between 0 and 1, such as 0.95, not {confidence:g}.")
+
     from nasbench_suite.leaderboards.scaling_board import judge_scaling
     from nasbench_suite.leaderboards.scaling_page import as_data, write_scaling
     from nasbench_suite.leaderboards.scaling_rules import ScalingEntry, ScalingRules
 
-    if not 0 < confidence < 1:
-        raise NasbenchSuiteError(f"--confidence lies between 0 and 1, such as 0.95, not {confidence:g}.")
     rules = ScalingRules(
         title=f"Error against compute on {task}",
         about=f"All architectures of the table by {cost}.",
