@@ -1,10 +1,12 @@
-"""The command line as a user has it: a process of its own, judged by exit code, output and files."""
+"""The command line as a user has it, judged by exit code, output and files."""
 
-import os
-import subprocess
+import io
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
+
+from nasbench_suite.cli.app import main
 
 
 @pytest.fixture
@@ -14,29 +16,28 @@ def home_of_data(data_folder):
 
 
 @pytest.fixture
-def cli(tmp_path, home_of_data):
+def cli(tmp_path, home_of_data, monkeypatch):
     """Run a command in a folder of this test's own.
 
     It returns what was printed: the output, the errors where another `code` than 0 is expected, or `both`.
+    Where it matters that a command is a process of its own, tests start one.
     """
 
     def run(*arguments, code=0, both=False, env=None):
-        done = subprocess.run(
-            [sys.executable, "-m", "nasbench_suite.cli", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                "OMP_NUM_THREADS": "1",
+        out, errors = io.StringIO(), io.StringIO()
+        with monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(errors):
+            patch.chdir(tmp_path)
+            for name, value in {
                 "COLUMNS": "200",
                 "NASBENCH_SUITE_DATA": str(home_of_data),
                 **(env or {}),
-            },
-            timeout=120,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout + done.stderr if both else done.stdout if code == 0 else done.stderr
+            }.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["nasbench-suite", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        said = out.getvalue(), errors.getvalue()
+        assert (ended.value.code or 0) == code, "".join(said)
+        return "".join(said) if both else said[0] if code == 0 else said[1]
 
     return run
