@@ -13,7 +13,7 @@ import nasbench_suite
 from nasbench_suite.cli.app import app
 from nasbench_suite.content import CONTENT_FOLDERS
 from nasbench_suite.leaderboards.cost_rules import cost_boards
-from nasbench_suite.leaderboards.render import markdown_page, page_figures
+from nasbench_suite.leaderboards.render import markdown_page, page_figure_names
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.retrained_rules import retrained_boards
 from nasbench_suite.leaderboards.rules import leaderboard_folders, read_rules
@@ -203,7 +203,7 @@ def test_pages_of_a_board_are_those_of_its_results(name):
     board = load_board(folder / "results.h5")
     assert board.rules == read_rules(folder)
     assert (folder / "board.md").read_text(encoding="utf-8") == markdown_page(board, name)
-    assert {path.name for path in (folder / "figures").iterdir()} == set(page_figures(board))
+    assert {path.name for path in (folder / "figures").iterdir()} == set(page_figure_names(board))
 
 
 def test_no_tracked_file_is_over_eight_megabytes():

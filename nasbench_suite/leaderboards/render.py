@@ -72,7 +72,8 @@ def write_pages(board: Board, folder: Path, name: str) -> list[Path]:
     return written
 
 
-def _figure_names(board: Board) -> list[str]:
+def page_figure_names(board: Board) -> list[str]:
+    """Return the file names of all figures of a board's pages, without drawing them."""
     names = figure_names(board) + ([OPERATIONS_FIGURE] if board.supernets else [])
     return names + ([GENERATORS_FIGURE] if has_generators(board) else [])
 
@@ -96,7 +97,7 @@ def _caption(board: Board, file: str) -> str:
 
 def markdown_page(board: Board, name: str) -> str:
     """Return the text of `board.md`; `name` is the leaderboard's folder name."""
-    pictures = [Picture(file, _caption(board, file), "") for file in _figure_names(board)]
+    pictures = [Picture(file, _caption(board, file), "") for file in page_figure_names(board)]
     return _render("board.md", board, pictures, name)
 
 

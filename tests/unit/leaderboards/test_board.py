@@ -89,7 +89,9 @@ def test_a_board_is_read_back_as_it_was(played, tmp_path):
 
 
 def test_figures_of_the_same_board_are_the_same_bytes(played):
-    assert board_figures(played) == board_figures(played)
+    figures = board_figures(played)
+    assert figures == board_figures(played)
+    assert list(figures) == figure_names(played)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from nasbench_suite import SingleRunStrategy, jobs
 from nasbench_suite.leaderboards import outcomes, supernet_page, supernets
 from nasbench_suite.leaderboards.play_board import run_board
-from nasbench_suite.leaderboards.render import markdown_page, write_pages
+from nasbench_suite.leaderboards.render import markdown_page, page_figure_names, write_pages
 from nasbench_suite.leaderboards.results import load_board, save_board
 from nasbench_suite.leaderboards.rules import Rules
 from nasbench_suite.runs import Runs
@@ -161,6 +161,7 @@ def test_the_pages_show_the_table_and_the_operations(played, known, tmp_path):
     assert f"| pretender | 6 | {row.test} | {row.beside['random_search']} | 6 | {row.kendall}" in page
     assert "operations-by-epoch.svg" in page
     written = {path.name: path for path in write_pages(played, tmp_path, "x")}
+    assert {name for name in written if name.endswith(".svg")} == set(page_figure_names(played))
     figure = written["operations-by-epoch.svg"].read_text()
     assert all(name in figure for name in task_operations())
     assert "<h2>Supernets</h2>" in written["board.html"].read_text()
