@@ -22,6 +22,7 @@ from nasbench_suite.benchmark import Benchmark, Repeat
 from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.hardware.costed_benchmark import CostedBenchmark
 from nasbench_suite.loop import play
+from nasbench_suite.processor import processor
 from nasbench_suite.runs import Runs
 from nasbench_suite.strategies.catalogue import StrategySource
 from nasbench_suite.tasks import TRAINING
@@ -175,8 +176,8 @@ def _sha256_of(files: Sequence[Path]) -> str:
 
 
 def made_with(source: StrategySource) -> dict[str, str]:
-    """Return the versions of what a result depends on."""
-    versions = {"python": python_version()}
+    """Return what a result depends on: versions, and the processor, which rounds in its own way."""
+    versions = {"processor": processor(), "python": python_version()}
     for package in ("nasbench-suite", "numpy"):
         versions[package] = metadata.version(package)
     if source.card is not None and source.card.learns_on == "torch":

@@ -49,6 +49,7 @@ def run(
     home = find_leaderboard(folder)
     rules = read_rules(home)  # before what loads for seconds, so that what is wrong there is said at once
 
+    from nasbench_suite.leaderboards.comparison import compare
     from nasbench_suite.leaderboards.play_board import run_board
     from nasbench_suite.leaderboards.render import write_pages
     from nasbench_suite.leaderboards.results import RESULTS, load_board, save_board
@@ -65,7 +66,7 @@ def run(
     pages = write_pages(board, target, home.name)
     _print_board(board, as_json)
     if out is not None and (home / RESULTS).is_file():
-        note(_comparison(board, load_board(home / RESULTS), home))
+        note(compare(board, load_board(home / RESULTS), home))
     note(f"page: {next(page for page in pages if page.suffix == '.html')}")
 
 
@@ -357,21 +358,3 @@ def _print_board(board: "Board", as_json: bool) -> None:
     rows.append(["best in the table", "", "", *best])
     title = f"{board.rules.title} (mean test result of the incumbents, in {board.result_unit})"
     print_table(headings, rows, title=title)
-
-
-def _comparison(board: "Board", kept: "Board", home: Path) -> str:
-    """Say whether a board agrees with the kept one, cell by cell."""
-    from nasbench_suite.leaderboards.results import RESULTS
-
-    if board.rules != kept.rules:
-        return f"the rules have changed since {home / RESULTS} was played; the boards are not compared."
-    differing = [
-        f"{label} on {task} ({scale.text(new.test.mean)}, kept {scale.text(old.test.mean)})"
-        for task, scale in board.scales.items()
-        for label in board.labels
-        if (new := board.summaries[task][label]).test != (old := kept.summaries[task][label]).test
-    ]
-    cells = len(board.columns) * len(board.labels)
-    if not differing:
-        return f"all {cells} results are equal, to the last digit, to those kept in {home}."
-    return f"{len(differing)} of {cells} results differ from those kept in {home}: {'; '.join(differing)}."

@@ -12,8 +12,9 @@ from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.hardware.cuda_graph import graph_pass
 from nasbench_suite.hardware.onnx_session import onnx_pass, onnxruntime_version
 from nasbench_suite.hardware.stopwatch import Stopwatch, Timing
+from nasbench_suite.processor import processor
 from nasbench_suite.spaces import Genes
-from nasbench_suite.training.machine import check_device, processor
+from nasbench_suite.training.machine import check_device
 from nasbench_suite.training.networks import Skeleton, build_network
 from nasbench_suite.training.threads import threads
 

@@ -21,6 +21,7 @@ from nasbench_suite.leaderboards.rules import Entry, Rules
 from nasbench_suite.leaderboards.statistics import Summary, summarise
 from nasbench_suite.leaderboards.submission import STRATEGY, Submission, contest_of
 from nasbench_suite.leaderboards.supernets import Supernets
+from nasbench_suite.processor import processor
 from nasbench_suite.runs import Runs
 from nasbench_suite.strategies.card import strategy_cards
 from nasbench_suite.strategies.catalogue import get_strategy
@@ -256,7 +257,7 @@ def _what_differs(record: Runs, again: Runs) -> str:
 
 def _versions(submission: Submission) -> str:
     made = ", ".join(f"{name} {version}" for name, version in submission.head.made_with.items())
-    return f" (it was made with {made})"
+    return f" (it was made with {made}; here the processor is {processor()})"
 
 
 def _with(
@@ -271,9 +272,9 @@ def _with(
     picks: dict[str, list[Picks]] = {}
     for task, records in played.items():
         for record in records:
-            judged, picked = judge(record, open_table(task))
-            picks.setdefault(task, []).append(picked)
-            for column, (of_block, of_supernets) in judged.items():
+            judged = judge(record, open_table(task))
+            picks.setdefault(task, []).append(judged.picks)
+            for column, (of_block, of_supernets) in judged.columns.items():
                 outcomes.setdefault(column, []).append(of_block)
                 if of_supernets is not None:
                     supernets.setdefault(column, []).append(of_supernets)

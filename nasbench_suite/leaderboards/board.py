@@ -47,7 +47,8 @@ class Board:
     metrics, units
         Name and unit of the test metric by column.
     versions
-        What the results depend on: package versions, the SHA-256 of every table and what it was read from.
+        What the results depend on: processor and package versions of its records, the SHA-256 of every table
+        and what it was read from.
     skipped
         Optional strategies that the tables cannot serve, by label, and why.
     not_held_out

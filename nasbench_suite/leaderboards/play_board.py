@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench_suite.benchmark import Benchmark
-from nasbench_suite.blocks import Block, in_folder, made_with, play_blocks
+from nasbench_suite.blocks import Block, in_folder, play_blocks
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.leaderboards.board import Board
 from nasbench_suite.leaderboards.finals import Finals
@@ -69,9 +69,9 @@ def run_board(
     supernets: dict[str, dict[str, list[Supernets]]] = {}
     joined: dict[str, dict[str, Outcomes]] = {}
     picks: dict[str, dict[str, list[Picks]]] = {task: {} for task in rules.tasks}
-    for (task, entry, _), (judged, picked) in zip(blocks, answers, strict=True):
-        picks[task].setdefault(entry.name, []).append(picked)
-        for column, (of_block, of_supernets) in judged.items():
+    for (task, entry, _), judged in zip(blocks, answers, strict=True):
+        picks[task].setdefault(entry.name, []).append(judged.picks)
+        for column, (of_block, of_supernets) in judged.columns.items():
             outcomes.setdefault((column, entry.name), []).append(of_block)
             if of_supernets is not None:
                 supernets.setdefault(column, {}).setdefault(entry.name, []).append(of_supernets)
@@ -97,7 +97,7 @@ def run_board(
         seconds={column.name: seconds[column.search] for column in rules.columns},
         metrics={name: table.test_metric for name, table in judging.items()},
         units={name: table.metrics[table.test_metric].unit for name, table in judging.items()},
-        versions=_versions(rules, entries, folder),
+        versions=_versions([judged.made_with for judged in answers], rules),
         skipped=skipped,
         not_held_out=[c.name for c in rules.columns if _is_one_result(c)],
         picks={
@@ -140,22 +140,39 @@ def _judge(rules: Rules, task: str, evaluations: NDArray[np.int64], seconds: NDA
 
 
 @dataclass(frozen=True)
+class JudgedRecord:
+    """What a board takes from the record of one block.
+
+    Attributes
+    ----------
+    columns
+        Outcomes by column, and what a supernet was asked besides.
+    picks
+        What its runs ended with.
+    made_with
+        Processor and versions that it was played with, which may be others than those here.
+    """
+
+    columns: dict[str, tuple[Outcomes, Supernets | None]]
+    picks: Picks
+    made_with: dict[str, str]
+
+
+@dataclass(frozen=True)
 class JudgeByTask:
-    """Judges the record of a task for every column that it is searched for, and says what its runs picked."""
+    """Judges the record of a task for every column that it is searched for."""
 
     columns: list[Judging]
     judges: dict[str, Judge]
 
-    def __call__(
-        self, runs: Runs, benchmark: Benchmark
-    ) -> tuple[dict[str, tuple[Outcomes, Supernets | None]], Picks]:
-        """Return the outcomes of a record by column, and what its runs ended with."""
+    def __call__(self, runs: Runs, benchmark: Benchmark) -> JudgedRecord:
+        """Return what a board takes from a record."""
         judge, judged = self.judges[benchmark.id], {}
         for column in self.columns:
             if column.search == benchmark.id:
                 tables = open_table(column.valid), open_table(column.test)
                 judged[column.name] = judge(runs, *tables), Supernets.of(runs, *tables)
-        return judged, Picks.of(runs)
+        return JudgedRecord(judged, Picks.of(runs), runs.request.get("made_with", {}))
 
 
 def _playable(rules: Rules, folder: Path) -> tuple[list[Entry], dict[str, str]]:
@@ -212,10 +229,13 @@ def _seconds_grid(rules: Rules, benchmark: TabularBenchmark) -> NDArray[np.float
     return seconds_grid(rules.budget(benchmark.id), float(costs.min()), most)
 
 
-def _versions(rules: Rules, entries: list[Entry], folder: Path) -> dict[str, str]:
-    versions: dict[str, str] = {}
-    for entry in entries:
-        versions |= made_with(rules.search(entry, rules.tasks[0], folder).source)
+def _versions(made_with: list[dict[str, str]], rules: Rules) -> dict[str, str]:
+    """Return what the records were made with, all of it where they differ, and the tables."""
+    found: dict[str, set[str]] = {}
+    for of_record in made_with:
+        for name, version in of_record.items():
+            found.setdefault(name, set()).add(version)
+    versions = {name: " and ".join(sorted(several)) for name, several in found.items()}
     used = {task for column in rules.columns for task in (column.search, column.valid, column.test)}
     for task in used:
         table = open_table(task).table

@@ -51,7 +51,7 @@ class Head(BaseModel):
     about
         A sentence or two of the submitter.
     made_with
-        Versions of Python and packages.
+        The processor, and versions of Python and packages.
     sha256
         Of every other file, by name.
     """

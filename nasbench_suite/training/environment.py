@@ -6,7 +6,7 @@ from importlib import metadata
 
 import torch
 
-from nasbench_suite.training.machine import processor
+from nasbench_suite.processor import processor
 
 Environment = dict[str, str]
 """What a training ran on, in words by name: versions, machine, device, and `before` if it moved."""

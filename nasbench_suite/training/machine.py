@@ -1,21 +1,8 @@
-"""The machine that computes: what it calls itself, and whether it has a device."""
-
-import platform
-from pathlib import Path
+"""Whether the machine that computes has a device."""
 
 import torch
 
 from nasbench_suite.errors import NasbenchSuiteError
-
-
-def processor() -> str:
-    """Return what the processor calls itself, where the system says it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown processor"
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else "unknown processor"
 
 
 def check_device(device: str) -> None:
