@@ -1,6 +1,9 @@
 """`nasbench-suite search`: one strategy on one task."""
 
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +21,7 @@ from nasbench_suite.jobs import Handling, RepeatChoice, Search
 from nasbench_suite.runs import Runs
 from nasbench_suite.spaces import Genes
 from nasbench_suite.tabular.benchmark import TabularBenchmark
+from nasbench_suite.tasks import TRAINING, load_benchmark
 from nasbench_suite.workers import available_cores, workers
 
 
@@ -101,7 +105,7 @@ def search(
     with (
         interruptible(kept),
         progress(f"{asked.source.name} on {task}", quiet) as advance,
-        workers(min(jobs or available_cores(), len(blocks))) as executor,
+        _played_on(asked, len(blocks), jobs or available_cores()) as executor,
     ):
         record = Runs.concatenate(play_blocks(blocks, keep_runs, executor=executor, progress=advance))
     if out is not None and parts is not None:
@@ -111,6 +115,22 @@ def search(
         report_fronts(record, asked, as_json)
     else:
         _report(record, asked.load(), as_json)
+
+
+@contextmanager
+def _played_on(asked: Search, blocks: int, jobs: int) -> Iterator[Executor | None]:
+    """Yield what plays the blocks; where answers are trained, this process, and workers train them."""
+    task = asked.benchmark
+    if asked.trains or not (isinstance(task, str) and task.startswith(TRAINING)):
+        with workers(min(jobs, blocks)) as executor:
+            yield executor
+        return
+    from nasbench_suite.training.by_training import BenchmarkByTraining  # loads torch
+
+    benchmark = load_benchmark(task, device=asked.device)
+    assert isinstance(benchmark, BenchmarkByTraining)
+    with workers(jobs) as executor, benchmark.trained_on(executor):
+        yield None
 
 
 def _report(record: Runs, benchmark: Benchmark, as_json: bool) -> None:

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table, progress
+from nasbench_suite.cli.output import (
+    Jobs,
+    Json,
+    Quiet,
+    interruptible,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
+from nasbench_suite.workers import available_cores, workers
 
 if TYPE_CHECKING:  # torch, SciPy and matplotlib load when something is trained, not for --help
     from nasbench_suite.leaderboards.validation import ColumnValidation, Validation
@@ -25,6 +35,7 @@ def validate(
     data: str = typer.Option("", help="Data set; the table's own without it."),
     device: str = typer.Option("cpu", help="Where to train: cpu or cuda."),
     out: Path | None = typer.Option(None, help="Page to write; DIR/validation.md without it."),
+    jobs: int = Jobs,
     as_json: bool = Json,
     quiet: bool = Quiet,
 ) -> None:
@@ -50,8 +61,12 @@ def validate(
     board = load_board(home / RESULTS)
     choice = Choice(top=top, seeds=seeds, recipe=recipe, data=data, device=device, best=best, latency=latency)
     kept = f"finished trainings are in {home / TRAININGS}; give the same command to continue."
-    with interruptible(kept), progress(f"training for {board.rules.title}", quiet) as advance:
-        found = validate(board, home, choice, advance)
+    with (
+        interruptible(kept),
+        progress(f"training for {board.rules.title}", quiet) as advance,
+        workers(jobs or available_cores()) as executor,
+    ):
+        found = validate(board, home, choice, advance, executor=executor)
     written = write_validation(found, out or home / PAGE, folder)
     if as_json:
         print_json(as_data(found))

@@ -9,6 +9,7 @@ predict, are kept in `validation/` in the board's folder, so that an interrupted
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,7 +47,14 @@ _Values = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 
-def validate(board: Board, folder: Path, choice: Choice, progress: Progress | None = None) -> Validation:
+def validate(
+    board: Board,
+    folder: Path,
+    choice: Choice,
+    progress: Progress | None = None,
+    *,
+    executor: Executor | None = None,
+) -> Validation:
     """Train the top picks of every strategy from scratch and hold the results against the tables.
 
     Parameters
@@ -57,6 +65,8 @@ def validate(board: Board, folder: Path, choice: Choice, progress: Progress | No
         What to train.
     progress
         Called with the number of trainings done, and of all, of the column at work.
+    executor
+        Whose workers train networks on signals where the device is a CPU; None: this process does.
 
     Raises
     ------
@@ -70,7 +80,7 @@ def validate(board: Board, folder: Path, choice: Choice, progress: Progress | No
     columns, skipped = [], {}
     for column in rules.columns:
         try:
-            work = _Work.of(column, choice, folder / TRAININGS)
+            work = _Work.of(column, choice, folder / TRAININGS, executor)
             columns.append(_validated(work, rules, picks[column.search], progress))
         except NasbenchSuiteError as problem:
             skipped[column.name] = str(problem)
@@ -90,13 +100,14 @@ class _Work:
     trainings: Mapping[str, KeptTrainings]
 
     @classmethod
-    def of(cls, column: Judging, choice: Choice, folder: Path) -> "_Work":
+    def of(cls, column: Judging, choice: Choice, folder: Path, executor: Executor | None) -> "_Work":
         tasks: dict[Split, str] = {"valid": column.valid, "test": column.test}
         trainings = {}
         for name in dict.fromkeys(tasks.values()):
             task = training_task(name).changed(recipe=choice.recipe, data=choice.data)
             keep = name == column.valid  # of these networks ensembles are made
             trainings[name] = KeptTrainings(task, folder=folder, device=choice.device, predictions=keep)
+            trainings[name].executor = executor
         return cls(column, choice, tasks, trainings)
 
     def of_split(self, split: Split) -> KeptTrainings:
@@ -232,16 +243,14 @@ def _train(work: _Work, genes: Genes, progress: Progress | None) -> dict[str, li
     total, done = len(work.trainings) * len(work.seeds) * len(genes), 0
     found: dict[str, list[list[Trained]]] = {}
     for name, trainings in work.trainings.items():
-        for seed in work.seeds:
-            before = done
 
-            def advance(number: int, before: int = before) -> None:
-                if progress is not None:
-                    progress(before + number, total)
+        def advance(number: int, before: int = done) -> None:
+            if progress is not None:
+                progress(before + number, total)
 
-            found.setdefault(name, []).append(trainings.train(genes, seed, progress=advance))
-            done += len(genes)
-            advance(len(genes))
+        found[name] = trainings.train_all([(genes, seed) for seed in work.seeds], progress=advance)
+        done += len(work.seeds) * len(genes)
+        advance(len(work.seeds) * len(genes))
     return found
 
 

@@ -10,7 +10,9 @@ Results follow from the task, its seeds and the device, to rounding; seconds are
 import hashlib
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Generic
 
 import numpy as np
@@ -94,6 +96,19 @@ class BenchmarkByTraining(ABC, Generic[One]):
     def sha256(self) -> str:
         """The SHA-256 of everything that determines an answer: data, recipe, seeds, device."""
         return hashlib.sha256(f"{self.store.request}{list(self.seeds)}".encode()).hexdigest()
+
+    @contextmanager
+    def trained_on(self, executor: Executor | None) -> Iterator[None]:
+        """Train in the workers of an executor meanwhile, where that gives the same results: signals on a CPU.
+
+        What is asked for at once is trained at once, in groups as it is here. Any executor will do whose
+        workers have the package and the data; with one thread each they do not stand in each other's way.
+        """
+        before, self.store.executor = self.store.executor, executor
+        try:
+            yield
+        finally:
+            self.store.executor = before
 
     def query(
         self,
@@ -195,9 +210,10 @@ class BenchmarkByTraining(ABC, Generic[One]):
     def _train(self, genes: Genes, which: NDArray[np.int64]) -> list[list[One]]:
         """Return the trainings of each architecture with each of its seeds: a list of `k` for each of `n`."""
         found: list[list[One]] = [[] for _ in genes]
-        for position, seed in enumerate(self.seeds):
-            rows = np.flatnonzero((which == position).any(axis=1))
-            for row, one in zip(rows, self.store.train(genes[rows], seed), strict=True):
+        rows_of = [np.flatnonzero((which == position).any(axis=1)) for position in range(self.repeats)]
+        asked = [(genes[rows], seed) for rows, seed in zip(rows_of, self.seeds, strict=True)]
+        for rows, of_seed in zip(rows_of, self.store.train_all(asked), strict=True):
+            for row, one in zip(rows, of_seed, strict=True):
                 found[row].append(one)
         return found
 

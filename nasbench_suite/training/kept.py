@@ -15,7 +15,7 @@ from nasbench_suite.training.curves import LearningCurves
 from nasbench_suite.training.data import TrainingData
 from nasbench_suite.training.groups import GPU_GROUP, train_all
 from nasbench_suite.training.machine import check_device
-from nasbench_suite.training.many import why_not_together
+from nasbench_suite.training.many import CPU_GROUP, why_not_together
 from nasbench_suite.training.predictions import Predictions, train_and_predict
 from nasbench_suite.training.recipes import Recipe
 from nasbench_suite.training.store import TrainingStore
@@ -100,11 +100,22 @@ class KeptTrainings(TrainingStore[Trained]):
     @cached_property
     def together(self) -> int:
         """How many are trained before any is stored."""
-        skeleton = self.task.network_skeleton(self.data)
-        reason = why_not_together(self.task.space, skeleton, self.data, self.task.training_recipe)
-        if reason:
+        if not self._fold:
             return 1
         return _TOGETHER if self.data.inputs.device.type == "cpu" else GPU_GROUP
+
+    @property
+    def part(self) -> int:
+        """How many a worker trains at once; 0 on a GPU, and for images, whose sums threads share."""
+        if self.data.inputs.device.type != "cpu" or self.data.dims != 1:
+            return 0
+        return CPU_GROUP if self._fold else 1
+
+    @cached_property
+    def _fold(self) -> bool:
+        """Whether several networks train as one."""
+        skeleton = self.task.network_skeleton(self.data)
+        return not why_not_together(self.task.space, skeleton, self.data, self.task.training_recipe)
 
     def trained(self, genes: Genes, seed: int) -> list[Trained]:
         """Train architectures, with what they predict if that is kept."""

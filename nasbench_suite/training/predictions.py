@@ -1,5 +1,6 @@
 """Training networks and keeping what they predict: log likelihoods of the classes on both held-out splits."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from nasbench_suite.training.many import CPU_GROUP, train_together, why_not_toge
 from nasbench_suite.training.networks import Skeleton
 from nasbench_suite.training.recipes import Recipe
 from nasbench_suite.training.seeds import initial_network
+from nasbench_suite.training.threads import one_thread
 from nasbench_suite.training.trainer import Trainer, predict
 
 LogLikelihoods = NDArray[np.float32]
@@ -76,7 +78,8 @@ def train_and_predict(
                 checkpoint.unlink(missing_ok=True)
         else:
             curves.append(train_together(space, rows, skeleton, data, recipe, seed=seed, networks=networks))
-        predicted += [_predictions(network, data) for network in networks]
+        with one_thread() if data.dims == 1 else nullcontext():
+            predicted += [_predictions(network, data) for network in networks]
     return LearningCurves.concatenate(curves), predicted
 
 

@@ -16,12 +16,15 @@ import pytest
 import torch
 
 from nasbench_suite.spaces import get_space
+from nasbench_suite.training.benchmark import TrainingBenchmark
 from nasbench_suite.training.data import load_data
 from nasbench_suite.training.many import train_together
 from nasbench_suite.training.networks import Skeleton
 from nasbench_suite.training.recipes import get_recipe
 from nasbench_suite.training.seeds import initial_network
+from nasbench_suite.training.task import training_task
 from nasbench_suite.training.trainer import Trainer
+from nasbench_suite.workers import workers
 
 NEIGHBOURS = 16
 PLACES = {"nats_topology": (5_000, 10_000), "macro": (3_000,)}
@@ -85,3 +88,25 @@ def test_together(benchmark, data, space, group):
 
     describe(benchmark, space, f"{group} together")
     benchmark.pedantic(train, rounds=3, warmup_rounds=0)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_answers(benchmark, processes):
+    """Eight cells with the task's three seeds, asked for at once, as the proposals of several runs are."""
+    task = training_task("nats_topology/mnist1d")
+    cells = get_space(task.space).sample(np.random.default_rng(0), 9)
+
+    def ask(rows, executor):
+        by_training = TrainingBenchmark(task)
+        with by_training.trained_on(executor):
+            by_training.query(rows)
+
+    benchmark.extra_info.update(
+        what=f"answers of `training:{task.task}`, 8 cells at once, {processes} process(es): trainings",
+        goal="a process for every core",
+        scale=-8 * len(task.seeds),
+        unit="a second",
+    )
+    with workers(processes) as executor:
+        ask(cells[8:], executor)  # workers have loaded what they need
+        benchmark.pedantic(ask, (cells[:8], executor), rounds=3, warmup_rounds=0)

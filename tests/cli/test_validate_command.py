@@ -110,6 +110,16 @@ def test_validate_trains_the_picks_and_writes_pages(cli, played):
     assert (played.parent / "other.md").read_text() == page.replace("validation.svg", "other.svg")
 
 
+def test_searches_by_training_find_the_same_with_workers(cli, home):
+    asked = "search", "training:tiny/mnist1d", "--strategy", "regularized_evolution", "--runs", "2"
+    found = []
+    for jobs in "21":
+        found.append(json.loads(cli(*asked, "--evaluations", "3", "--json", "--jobs", jobs)))
+        shutil.rmtree(home / "data" / "trainings")
+    for name in ("test_mean", "valid_mean", "best_architecture", "best_valid"):
+        assert found[0][name] == found[1][name]
+
+
 def test_a_data_set_that_is_not_there_is_one_sentence(cli, played, home):
     complaint = cli("validate", "board", "--data", "cifar10-valid", code=2)
     assert (

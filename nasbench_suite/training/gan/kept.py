@@ -56,6 +56,11 @@ class KeptGans(TrainingStore[GanCurves]):
         """How many are trained before any is stored."""
         return cpu_group(self.setting.data) if self.device == "cpu" else self.plan.cuda_block
 
+    @property
+    def part(self) -> int:
+        """How many a worker trains at once; 0 on a GPU."""
+        return self.together if self.device == "cpu" else 0
+
     def trained(self, genes: Genes, seed: int) -> list[GanCurves]:
         """Train generators, all at once."""
         setting = self.setting

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -225,6 +226,21 @@ def test_a_validation_goes_on_where_it_stopped(board, trains, trained, tmp_path,
     assert [done for done, _ in steps] == sorted(done for done, _ in steps)
     assert validate(board, tmp_path, replace(SMALL, seeds=3)).columns[0].seeds == [1001, 1003, 1004]
     assert trained == [(1004, picks)]
+
+
+def test_workers_train_all_seeds_at_once_and_the_page_is_the_same(board, trains, tmp_path, found):
+    asked = []
+
+    class Listening(ThreadPoolExecutor):
+        def submit(self, function, store, name, part, seed):
+            asked.append((seed, len(part)))
+            return super().submit(function, store, name, part, seed)
+
+    with Listening(1) as executor:
+        again = validate(board, tmp_path / "again", SMALL, executor=executor)
+    assert as_data(again) == as_data(found)
+    assert {seed for seed, _ in asked} == set(found.columns[0].seeds)
+    assert sum(number for _, number in asked) == 2 * len(found.columns[0].picks)
 
 
 def test_another_recipe_or_data_set_is_trained_and_said(board, trains, tmp_path, tiny_recipe):

@@ -1,6 +1,7 @@
 """Generators behind the Benchmark protocol: answers are the trainings', each made once."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -110,6 +111,22 @@ def test_answers_are_those_of_the_trainings(curves):
     np.testing.assert_allclose(early.seconds, benchmark.query(ROWS, repeat=1).seconds / 2)
     tested = benchmark.reveal(ROWS).test
     np.testing.assert_allclose(tested, np.mean([of.frechet_test[:, -1] for of in curves], axis=0), rtol=1e-3)
+
+
+def test_workers_give_the_same_answers(curves):
+    class Elsewhere(ThreadPoolExecutor):
+        """Sends what a worker needs as bytes, as processes do."""
+
+        def submit(self, function, store, *rest):
+            asked.append(rest)
+            return super().submit(function, pickle.loads(pickle.dumps(store)), *rest)
+
+    asked = []
+    benchmark, here = GanTrainingBenchmark(PLAN), GanTrainingBenchmark(PLAN)
+    with Elsewhere(1) as executor, benchmark.trained_on(executor):
+        found = benchmark.query(ROWS)
+    np.testing.assert_array_equal(found.valid, here.query(ROWS).valid)
+    assert sorted(seed for *_, seed in asked) == [3] * 4 + [5] * 4
 
 
 def test_every_training_is_made_once_and_kept(trained, tmp_path):

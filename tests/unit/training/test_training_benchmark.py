@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from nasbench_suite.training.benchmark import TrainingBenchmark
 from nasbench_suite.training.groups import train_all
 from nasbench_suite.training.many import train_together
 from nasbench_suite.training.networks import build_network
+from nasbench_suite.training.plan import SkeletonEntry
+from nasbench_suite.training.task import DataChoice, TrainingTask
+from nasbench_suite.workers import workers
 
 SPACE = get_space("nats_topology")
 # A convolution of the input, and a copy of it through node 1: the authors count them once.
@@ -29,6 +33,17 @@ TWINS = (
     "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|",
     "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|",
 )
+
+
+SMALL = TrainingTask(
+    task="made/up",
+    space="nats_topology",
+    data=DataChoice(name="mnist1d", train=200, valid=100, test=120),
+    skeleton=SkeletonEntry(inputs=1, classes=10, dims=1, width=4, depth=1, style="light"),
+    recipe="short",
+    seeds=[3, 5],
+)
+"""A task that workers know, too: its recipe is one of the suite's."""
 
 
 @pytest.fixture
@@ -151,6 +166,66 @@ def test_a_batch_is_trained_together(training, trained, cells):
     training.query(cells, repeat=1)
     assert trained == [(5, 6)]
     assert len(set(training.identity(cells))) == 6
+
+
+@pytest.fixture(scope="module")
+def two_workers():
+    with workers(2) as executor:
+        yield executor
+
+
+def test_workers_give_the_same_answers_and_what_they_trained_is_kept(two_workers, trained, cells, tmp_path):
+    here = TrainingBenchmark(SMALL)
+    names = ["valid_loss", "train_loss"]
+    expected, tested = here.query(cells, info=names), here.reveal(cells).test
+    trained.clear()
+    there = TrainingBenchmark(SMALL, folder=tmp_path)
+    with there.trained_on(two_workers):
+        found = there.query(cells, info=names)
+    np.testing.assert_array_equal(found.valid, expected.valid)  # to the last digit
+    for name in names:
+        np.testing.assert_array_equal(found.info[name], expected.info[name])
+    np.testing.assert_array_equal(there.reveal(cells).test, tested)
+    assert (found.seconds > 0).all()
+    assert trained == []
+    assert len(list(tmp_path.rglob("*.npz"))) == 12
+    there.query(SPACE.canonical(SPACE.sample(np.random.default_rng(9), 1)))
+    assert trained == [(3, 1), (5, 1)]  # this process trains again, once the workers are no more to be used
+
+
+def test_what_is_asked_for_at_once_goes_to_workers_in_parts(training, monkeypatch, cells):
+    asked = []
+
+    class Listening(ThreadPoolExecutor):
+        def submit(self, function, store, name, part, seed):
+            asked.append((seed, len(part)))
+            return super().submit(function, store, name, part, seed)
+
+    steps = []
+    with Listening(1) as executor:
+        training.store.executor = executor
+        training.store.train_all([(cells, 3), (cells[:5], 5)], progress=steps.append)
+        training.query(cells)  # all but one are kept, and one is trained here
+    assert asked == [(3, 4), (3, 2), (5, 4), (5, 1)]
+    assert sorted(steps) == steps
+    assert steps[-1] == 11
+
+
+def test_a_worker_that_dies_is_told_and_loses_nothing_that_was_stored(cells, tmp_path):
+    training = TrainingBenchmark(SMALL, folder=tmp_path)
+    before = training.query(cells[:5], repeat=0).valid
+    with workers(2) as executor, training.trained_on(executor):
+        executor.submit(os._exit, 1)
+        with pytest.raises(NasbenchSuiteError, match="a worker process died"):
+            training.query(cells)
+    again = TrainingBenchmark(SMALL, folder=tmp_path)
+    np.testing.assert_array_equal(again.query(cells[:5], repeat=0).valid, before)
+
+
+def test_images_are_trained_here_since_threads_share_their_sums(tiny_task, two_workers, cells):
+    store = TrainingBenchmark(tiny_task(data=DataChoice(name="digits"))).store
+    assert store.data.dims == 2
+    assert store.part == 0
 
 
 def test_repeats_are_seeds_and_epochs_points_of_one_schedule(training, cells):
