@@ -10,6 +10,8 @@ from nasbench_suite.tabular.catalogue import is_current, open_table_task, stamp,
 
 TRAINING = "training:"
 """What the name of a task begins with whose architectures are trained, not looked up."""
+TRAININGS = "trainings"
+"""The folder of what they were trained, in the user's data folder."""
 SURROGATE = "surrogate:"
 """What the name of a task begins with that a fitted model answers."""
 
@@ -45,7 +47,7 @@ def load_benchmark(task: str, *, device: str = "cpu") -> Benchmark:
         When the data folder cannot be written, or the table has to be imported first.
     """
     if task.startswith(TRAINING):
-        return _open_training(task.removeprefix(TRAINING), data_root() / "trainings", device)
+        return _open_training(task.removeprefix(TRAINING), data_root() / TRAININGS, device)
     if task.startswith(SURROGATE):
         return _open_surrogate(task)
     path = table_path(task)

@@ -1,7 +1,7 @@
 """Workers for the command line: processes of this machine, or those of a Dask scheduler.
 
-Processes have one thread each, so that results do not depend on their number; deaf to Ctrl-C, which the
-parent handles.
+Processes compute on one thread each, so that results do not depend on their number. They are deaf to Ctrl-C,
+which the parent handles, and end when the parent is gone, however it went.
 """
 
 import multiprocessing
@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from threading import Thread
 
 from nasbench_suite.errors import NasbenchSuiteError, shorten
 
@@ -36,7 +37,7 @@ def workers(jobs: int) -> Iterator[Executor | None]:
         return
     with _one_thread_in_children():
         executor = ProcessPoolExecutor(
-            jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupt
+            jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
         )
         try:
             yield executor
@@ -76,8 +77,17 @@ def cluster(address: str) -> Iterator[Executor]:
         yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
 
 
-def _ignore_interrupt() -> None:
+def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end; without this a worker whose parent is killed waits for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

@@ -16,12 +16,13 @@ from nasbench_suite.cli.front_report import report_fronts
 from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, print_json, print_table, progress
 from nasbench_suite.cli.settings import parse_settings
 from nasbench_suite.clock import Budget, Duplicates, Overshoot
+from nasbench_suite.content import data_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.jobs import Handling, RepeatChoice, Search
 from nasbench_suite.runs import Runs
 from nasbench_suite.spaces import Genes
 from nasbench_suite.tabular.benchmark import TabularBenchmark
-from nasbench_suite.tasks import TRAINING, load_benchmark
+from nasbench_suite.tasks import TRAINING, TRAININGS, load_benchmark
 from nasbench_suite.workers import available_cores, workers
 
 
@@ -99,11 +100,8 @@ def search(
     parts = out.with_name(out.name + ".parts") if out is not None else None
     if parts is not None:
         blocks = in_folder(blocks, parts)
-    kept = (
-        f"finished blocks are in {parts}; give the same command to continue." if parts else "nothing is kept."
-    )
     with (
-        interruptible(kept),
+        interruptible(_kept(parts, task)),
         progress(f"{asked.source.name} on {task}", quiet) as advance,
         _played_on(asked, len(blocks), jobs or available_cores()) as executor,
     ):
@@ -115,6 +113,14 @@ def search(
         report_fronts(record, asked, as_json)
     else:
         _report(record, asked.load(), as_json)
+
+
+def _kept(parts: Path | None, task: str) -> str:
+    """Say what an interrupted search leaves behind."""
+    kept = [f"finished blocks are in {parts}"] if parts is not None else []
+    if task.startswith(TRAINING):
+        kept.append(f"finished trainings are in {data_root() / TRAININGS}")
+    return f"{' and '.join(kept)}; give the same command to continue." if kept else "nothing is kept."
 
 
 @contextmanager
