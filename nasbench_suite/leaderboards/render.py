@@ -22,6 +22,7 @@ from nasbench_suite.leaderboards.found_generators import (
     generators_figure,
     has_generators,
 )
+from nasbench_suite.leaderboards.inline_code import inline_code
 from nasbench_suite.leaderboards.picture import Picture
 from nasbench_suite.leaderboards.published import compare, remarks
 from nasbench_suite.leaderboards.statistics import Reached
@@ -160,7 +161,8 @@ def _render(page: str, board: Board, pictures: list[Picture], name: str, **more:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(reached=reached, share=share, probability=probability, number=_number)
+    filters = {"reached": reached, "share": share, "probability": probability, "number": _number}
+    environment.filters.update(filters, inline_code=inline_code)
     comparisons = compare(board)
     return environment.from_string(_template(f"{page}.j2")).render(
         board=board,

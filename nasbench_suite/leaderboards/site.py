@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.leaderboards.inline_code import inline_code
 from nasbench_suite.leaderboards.render import html_page
 from nasbench_suite.leaderboards.results import RESULTS, load_board
 from nasbench_suite.storage import write_whole
@@ -141,10 +142,12 @@ def _template(file: str) -> str:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["inline_code"] = inline_code
+    return environment

@@ -13,6 +13,8 @@ from nasbench_suite.leaderboards.cell_drawing import draw_cell
 from nasbench_suite.leaderboards.charts import CURVES, chart_data, curve_chart, final_chart
 from nasbench_suite.leaderboards.downloads import ranking_latex, ranking_markdown, results_csv
 from nasbench_suite.leaderboards.found_cells import found_cells
+from nasbench_suite.leaderboards.inline_code import inline_code
+from nasbench_suite.leaderboards.render import html_page
 from nasbench_suite.leaderboards.results import load_board
 from nasbench_suite.leaderboards.rules import leaderboard_folders
 from nasbench_suite.leaderboards.vega import vega_script
@@ -21,6 +23,21 @@ from nasbench_suite.leaderboards.vega import vega_script
 @pytest.fixture(scope="module")
 def board():
     return load_board(leaderboard_folders()["nas-bench-graph"] / "results.h5")
+
+
+def test_what_stands_in_backticks_is_code_and_nothing_else_is_markup():
+    text = "Run `make <demo>`, *not* <b>that</b> & ![x](http://y/z.png)"
+    assert inline_code(text) == (
+        "Run <code>make &lt;demo&gt;</code>, *not* &lt;b&gt;that&lt;/b&gt; &amp; ![x](http://y/z.png)"
+    )
+
+
+def test_pages_show_no_backticks():
+    board = load_board(leaderboard_folders()["eleven-tables"] / "results.h5")
+    assert board.rules.summary.count("`") >= 4
+    page = html_page(board, "eleven-tables")
+    assert "<code>make demo</code>" in page
+    assert "`" not in page[: page.index("<script")]
 
 
 def test_chart_numbers_are_those_of_the_board(board):
