@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from threading import Thread
 
@@ -75,6 +75,35 @@ def cluster(address: str) -> Iterator[Executor]:
     with client:
         # Not `pure`: a task is run whatever ran before with the same arguments.
         yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def told_when_lost(kept: str) -> Iterator[None]:
+    """Turn what executors raise when workers or the scheduler are lost into a sentence.
+
+    Parameters
+    ----------
+    kept
+        What is left and what to do, for the end of the sentence.
+    """
+    try:
+        yield
+    except BrokenExecutor as problem:
+        raise NasbenchSuiteError(
+            f"a worker process died, killed or for lack of memory; {kept}, with fewer workers if it was "
+            "memory."
+        ) from problem
+    except CancelledError as problem:
+        raise NasbenchSuiteError(
+            f"the work was cancelled, or the connection to the scheduler was lost; {kept}."
+        ) from problem
+    except Exception as problem:
+        if not type(problem).__module__.startswith("distributed"):  # Dask's own, which need not be installed
+            raise
+        raise NasbenchSuiteError(
+            f"the cluster gave up ({type(problem).__name__}: workers died again and again, mostly for lack "
+            f"of memory, or the scheduler is gone); {kept}."
+        ) from problem
 
 
 def _begin() -> None:

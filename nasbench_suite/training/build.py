@@ -8,9 +8,9 @@ a place to go on from: what it holds is not trained again on another machine.
 
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed, wait
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed, wait
+from contextlib import closing
 from pathlib import Path
 
 from nasbench_suite.errors import NasbenchSuiteError
@@ -18,6 +18,7 @@ from nasbench_suite.storage import explain
 from nasbench_suite.training.blocks import is_repeated, read_block, train_block
 from nasbench_suite.training.collected import EarlierCurves, SeedCurves, collect, gather, save_curves
 from nasbench_suite.training.plan import Block, BuildPlan, DataEntry, SkeletonEntry, read_plan
+from nasbench_suite.workers import told_when_lost
 
 __all__ = [
     "Block",
@@ -35,6 +36,7 @@ __all__ = [
 
 Progress = Callable[[int, int], None]
 Notice = Callable[[str], None]
+_KEPT = "every finished block is kept: run the same command again"
 _SECONDS_UNTIL_SEEN = 90.0
 """How long a file that another machine wrote may take to appear in a shared folder (NFS caches a minute)."""
 
@@ -130,7 +132,7 @@ def _verify(
     if executor is None:
         same = is_repeated(block, folder, device)
     else:
-        with _sentences():
+        with told_when_lost(_KEPT):
             same = executor.submit(is_repeated, block, folder, device).result()
     if not same:
         raise NasbenchSuiteError(
@@ -154,40 +156,17 @@ def _results(
         return
     futures: dict[Future[int], Block] = {}
     try:
-        with _sentences():
+        with told_when_lost(_KEPT):
             for block in blocks:
                 futures[executor.submit(train_block, block, folder, device)] = block
             for future in as_completed(futures):
                 trained = future.result()
                 _await_file(folder / futures[future].file)
                 yield trained
-    except BaseException:
-        _finish_what_runs(list(futures), notice)
+    except BaseException as problem:
+        if not isinstance(problem.__cause__, BrokenExecutor):  # of broken ones nothing runs
+            _finish_what_runs(list(futures), notice)
         raise
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """Turn what executors raise when workers or the scheduler are lost into a sentence."""
-    try:
-        yield
-    except BrokenExecutor as problem:
-        raise NasbenchSuiteError(
-            "a worker process died, killed or for lack of memory; every finished block is kept: run the "
-            "same command again, with fewer workers if it was memory."
-        ) from problem
-    except CancelledError as problem:
-        raise NasbenchSuiteError(
-            "the work was cancelled, or the connection to the scheduler was lost; every finished block is "
-            "kept: run the same command again."
-        ) from problem
-    except Exception as problem:
-        if not type(problem).__module__.startswith("distributed"):  # Dask's own, which need not be installed
-            raise
-        raise NasbenchSuiteError(
-            f"the cluster gave up ({type(problem).__name__}: workers died again and again, mostly for lack "
-            "of memory, or the scheduler is gone); every finished block is kept: run the same command again."
-        ) from problem
 
 
 def _finish_what_runs(futures: Sequence[Future[int]], notice: Notice | None) -> None:

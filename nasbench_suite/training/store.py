@@ -21,9 +21,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.spaces import Genes, SearchSpace, get_space
 from nasbench_suite.storage import write_whole
+from nasbench_suite.workers import told_when_lost
 
 One = TypeVar("One")
 """What comes of one training."""
@@ -156,19 +156,16 @@ class TrainingStore(ABC, Generic[One]):
         name = f"{self.request} {self.__getstate__()}"
         futures: dict[Future[list[One]], tuple[Genes, int]] = {}
         try:
-            for part, seed in parts:
-                futures[executor.submit(_train_part, self, name, part, seed)] = part, seed
-            for future in as_completed(futures):
-                yield *futures[future], future.result()
-        except BrokenExecutor as problem:
-            raise NasbenchSuiteError(
-                "a worker process died, killed or for lack of memory; trainings that were stored are kept: "
-                "do the same again, with fewer workers if it was memory."
-            ) from problem
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            wait([future for future in futures if not future.done()])  # nothing trains on for nobody
+            with told_when_lost("trainings that were stored are kept: do the same again"):
+                for part, seed in parts:
+                    futures[executor.submit(_train_part, self, name, part, seed)] = part, seed
+                for future in as_completed(futures):
+                    yield *futures[future], future.result()
+        except BaseException as problem:
+            if not isinstance(problem.__cause__, BrokenExecutor):  # of broken ones nothing runs
+                for future in futures:
+                    future.cancel()
+                wait([future for future in futures if not future.done()])  # so that nothing trains on
             raise
 
     def path(self, row: Genes, seed: int) -> Path | None:

@@ -9,11 +9,16 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from nasbench_suite import get_space
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.tabular.curve_file import read_curve_file
+from nasbench_suite.training.benchmark import TrainingBenchmark
 from nasbench_suite.training.build import build, collect, read_plan
+from nasbench_suite.training.plan import SkeletonEntry
+from nasbench_suite.training.task import DataChoice, TrainingTask
 from nasbench_suite.workers import cluster
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed: the extra `cluster`")
@@ -60,6 +65,22 @@ def test_a_killed_worker_loses_nothing_and_the_bytes_are_those_of_one_process(pl
     build(plan, tmp_path / "here")
     assert results(plan, tmp_path / "cluster") == results(plan, tmp_path / "here")
     assert not list((tmp_path / "cluster").glob(".*"))
+
+
+def test_a_search_by_training_gets_its_answers_from_a_cluster(address):
+    task = TrainingTask(
+        task="made/up",
+        space="nats_topology",
+        data=DataChoice(name="mnist1d", train=200, valid=100, test=120),
+        skeleton=SkeletonEntry(inputs=1, classes=10, dims=1, width=4, depth=1, style="light"),
+        recipe="short",
+        seeds=[3, 5],
+    )
+    cells = get_space("nats_topology").sample(np.random.default_rng(1), 6)
+    there = TrainingBenchmark(task)
+    with cluster(address) as executor, there.trained_on(executor):
+        found = there.query(cells)
+    np.testing.assert_array_equal(found.valid, TrainingBenchmark(task).query(cells).valid)
 
 
 def test_a_lost_scheduler_is_a_sentence_and_keeps_what_was_finished(plan, tmp_path):
