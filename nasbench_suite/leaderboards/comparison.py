@@ -99,6 +99,6 @@ def _why(board: Board, kept: Board) -> str:
         return f"The kept board was played on other tables: {', '.join(name[6:] for name in tables)}."
     others = ", ".join(f"{name} {new} (kept: {old})" for name, (new, old) in parted.items())
     return (
-        f"They were played with {others}: what a strategy learns in floating point ends otherwise on another "
-        "processor or with other versions, and the search goes another way."
+        f"They were played with {others}, which may be why: what a strategy learns in floating point ends "
+        "otherwise on another processor or with other versions, and the search goes another way."
     )

@@ -99,7 +99,9 @@ class BenchmarkByTraining(ABC, Generic[One]):
 
     @contextmanager
     def trained_on(self, executor: Executor | None) -> Iterator[None]:
-        """Train in the workers of an executor meanwhile, where that gives the same results: signals on a CPU.
+        """Train in the workers of an executor meanwhile, where that gives the same results.
+
+        It does on a CPU, but for networks on images, whose sums hang on how many threads a process has.
 
         What is asked for at once is trained at once, in groups as it is here. Any executor will do whose
         workers have the package and the data; with one thread each they do not stand in each other's way.

@@ -97,7 +97,9 @@ def test_what_parts_two_boards_is_named(kept):
     assert compare(other, kept, HOME).endswith("so the code has changed.")
     elsewhere = replace(other, versions=kept.versions | {"processor": "Abacus"})
     assert made_otherwise(elsewhere, kept) == {"processor": ("Abacus", processor())}
-    assert f"played with processor Abacus (kept: {processor()}): what" in compare(elsewhere, kept, HOME)
+    assert f"played with processor Abacus (kept: {processor()}), which may be why" in compare(
+        elsewhere, kept, HOME
+    )
     before = replace(kept, versions={n: v for n, v in kept.versions.items() if n != "processor"})
     assert f"processor {processor()} (kept: not recorded)" in compare(other, before, HOME)
     with_another = replace(kept, versions=kept.versions | {"submission walker": "10 played again"})

@@ -17,8 +17,6 @@ from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.tabular.curve_file import read_curve_file
 from nasbench_suite.training.benchmark import TrainingBenchmark
 from nasbench_suite.training.build import build, collect, read_plan
-from nasbench_suite.training.plan import SkeletonEntry
-from nasbench_suite.training.task import DataChoice, TrainingTask
 from nasbench_suite.workers import cluster
 
 distributed = pytest.importorskip("distributed", reason="Dask is not installed: the extra `cluster`")
@@ -67,15 +65,8 @@ def test_a_killed_worker_loses_nothing_and_the_bytes_are_those_of_one_process(pl
     assert not list((tmp_path / "cluster").glob(".*"))
 
 
-def test_a_search_by_training_gets_its_answers_from_a_cluster(address):
-    task = TrainingTask(
-        task="made/up",
-        space="nats_topology",
-        data=DataChoice(name="mnist1d", train=200, valid=100, test=120),
-        skeleton=SkeletonEntry(inputs=1, classes=10, dims=1, width=4, depth=1, style="light"),
-        recipe="short",
-        seeds=[3, 5],
-    )
+def test_a_search_by_training_gets_its_answers_from_a_cluster(tiny_task, address):
+    task = tiny_task(recipe="short")  # which workers know
     cells = get_space("nats_topology").sample(np.random.default_rng(1), 6)
     there = TrainingBenchmark(task)
     with cluster(address) as executor, there.trained_on(executor):

@@ -23,8 +23,7 @@ from nasbench_suite.training.benchmark import TrainingBenchmark
 from nasbench_suite.training.groups import train_all
 from nasbench_suite.training.many import train_together
 from nasbench_suite.training.networks import build_network
-from nasbench_suite.training.plan import SkeletonEntry
-from nasbench_suite.training.task import DataChoice, TrainingTask
+from nasbench_suite.training.task import DataChoice
 from nasbench_suite.workers import workers
 
 SPACE = get_space("nats_topology")
@@ -33,17 +32,6 @@ TWINS = (
     "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|",
     "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|",
 )
-
-
-SMALL = TrainingTask(
-    task="made/up",
-    space="nats_topology",
-    data=DataChoice(name="mnist1d", train=200, valid=100, test=120),
-    skeleton=SkeletonEntry(inputs=1, classes=10, dims=1, width=4, depth=1, style="light"),
-    recipe="short",
-    seeds=[3, 5],
-)
-"""A task that workers know, too: its recipe is one of the suite's."""
 
 
 @pytest.fixture
@@ -174,12 +162,14 @@ def two_workers():
         yield executor
 
 
-def test_workers_give_the_same_answers_and_what_they_trained_is_kept(two_workers, trained, cells, tmp_path):
-    here = TrainingBenchmark(SMALL)
+def test_workers_give_the_same_answers_and_keep_what_they_trained(
+    tiny_task, two_workers, trained, cells, tmp_path
+):
+    here = TrainingBenchmark(tiny_task(recipe="short"))
     names = ["valid_loss", "train_loss"]
     expected, tested = here.query(cells, info=names), here.reveal(cells).test
     trained.clear()
-    there = TrainingBenchmark(SMALL, folder=tmp_path)
+    there = TrainingBenchmark(tiny_task(recipe="short"), folder=tmp_path)
     with there.trained_on(two_workers):
         found = there.query(cells, info=names)
     np.testing.assert_array_equal(found.valid, expected.valid)  # to the last digit
@@ -211,14 +201,14 @@ def test_what_is_asked_for_at_once_goes_to_workers_in_parts(training, monkeypatc
     assert steps[-1] == 11
 
 
-def test_a_worker_that_dies_is_told_and_loses_nothing_that_was_stored(cells, tmp_path):
-    training = TrainingBenchmark(SMALL, folder=tmp_path)
+def test_a_worker_that_dies_is_told_and_loses_nothing_that_was_stored(tiny_task, cells, tmp_path):
+    training = TrainingBenchmark(tiny_task(recipe="short"), folder=tmp_path)
     before = training.query(cells[:5], repeat=0).valid
     with workers(2) as executor, training.trained_on(executor):
         executor.submit(os._exit, 1)
         with pytest.raises(NasbenchSuiteError, match="a worker process died"):
             training.query(cells)
-    again = TrainingBenchmark(SMALL, folder=tmp_path)
+    again = TrainingBenchmark(tiny_task(recipe="short"), folder=tmp_path)
     np.testing.assert_array_equal(again.query(cells[:5], repeat=0).valid, before)
 
 
