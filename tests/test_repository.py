@@ -26,6 +26,11 @@ from nasbench_suite.tabular.importers import IMPORTERS
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = [command.name for command in app.registered_commands]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    path: path.read_text(encoding="utf-8")
+    for folder in (".", "docs", "examples", *CONTENT_FOLDERS)
+    for path in (ROOT / folder).glob("*.md" if folder == "." else "**/*.md")
+}
 
 
 def python(program: str) -> str:
@@ -173,12 +178,25 @@ def test_readme_own_strategy_is_the_example_file():
 def test_links_in_documents_lead_somewhere():
     """Pages of cards are made when the site is; whether links to these hold is for its own test."""
     made = {ROOT / "docs" / page for page in ("strategies/index.md", "benchmarks/index.md", "limits.md")}
-    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("leaderboards/**/*.md")]:
-        text = document.read_text(encoding="utf-8")
+    for document, text in DOCUMENTS.items():
         for target in re.findall(r"\]\(([^)#]+)\)", text):
             if "://" not in target:
                 path = (document.parent / target).resolve()
                 assert path.exists() or path in made, f"{document.name}: {target}"
+
+
+def test_every_row_of_a_table_in_documents_has_the_cells_of_its_head():
+    """A line without a head is shown as text, and a bar in code ends a cell all the same."""
+    for document, text in DOCUMENTS.items():
+        shown = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+        for head, rule, *rows in map(str.splitlines, re.findall(r"(?:^\|.*\n)+", shown, flags=re.MULTILINE)):
+            assert re.fullmatch(r"\|(?: *:?-+:? *\|)+ ?", rule), f"{document}: no head above {rule}"
+            for line in [head, *rows]:
+                assert cells(line) == cells(rule), f"{document}: {line}"
+
+
+def cells(row: str) -> int:
+    return len(re.findall(r"(?<!\\)\|", row)) - 1
 
 
 def test_architecture_names_every_module_of_the_package():
