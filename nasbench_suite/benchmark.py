@@ -11,6 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench_suite.errors import NasbenchSuiteWarning
 from nasbench_suite.spaces.base import Genes, SearchSpace
 
 Repeat = Literal["mean"] | int | np.random.Generator
@@ -21,7 +22,7 @@ Recorded = Literal["each epoch", "last epoch", "once"]
 """When a metric is recorded: after each epoch that can be asked for, after the last only, or once for all."""
 
 
-class MissingResultWarning(UserWarning):
+class MissingResultWarning(NasbenchSuiteWarning):
     """A query touched a result that the table does not hold; its value is NaN."""
 
 

@@ -12,6 +12,7 @@ from concurrent.futures import BrokenExecutor, Executor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,7 @@ from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.hardware.costed_benchmark import CostedBenchmark
 from nasbench_suite.loop import play
 from nasbench_suite.processor import processor
+from nasbench_suite.proposal_warnings import ProposalWarning, collected, warn_together
 from nasbench_suite.runs import Runs
 from nasbench_suite.strategies.catalogue import StrategySource
 from nasbench_suite.tasks import TRAINING
@@ -189,9 +191,11 @@ def play_block(
     block: Block,
     finish: "Callable[[Runs, Benchmark], Answer]",
     progress: Callable[[int], None] | None = None,
-) -> Answer:
-    """Play one block and return what `finish` makes of it; runs in a worker."""
-    return finish(block.play(progress), block.search.load())
+) -> tuple[Answer, list[ProposalWarning]]:
+    """Play one block; return what `finish` makes of it and what its proposals met; runs in a worker."""
+    with collected() as met:
+        answer = finish(block.play(progress), block.search.load())
+    return answer, met
 
 
 def play_blocks(
@@ -203,6 +207,8 @@ def play_blocks(
 ) -> "list[Answer]":
     """Play blocks on an executor (None: here, one after the other); answers come in the order of `blocks`.
 
+    What their proposals met is warned of at the end.
+
     On an interrupt the blocks in flight are finished and stored, the others are not begun. Progress is told
     in blocks, or in evaluations where these take long; of what an executor plays, when a block is done.
     """
@@ -210,13 +216,13 @@ def play_blocks(
     done, total = 0, sum(block.units for block in blocks)
     tell(done, total)
     if executor is None:
-        answers = []
+        played = []
         for block in blocks:
             told = partial(_tell_from, tell, done, total) if block.units > 1 else None
-            answers.append(play_block(block, finish, told))
+            played.append(play_block(block, finish, told))
             done += block.units
             tell(done, total)
-        return answers
+        return _answers(played)
     futures = {executor.submit(play_block, block, finish): block.units for block in blocks}
     try:
         for future in as_completed(futures):
@@ -231,7 +237,13 @@ def play_blocks(
     except BaseException:
         executor.shutdown(wait=True, cancel_futures=True)
         raise
-    return [future.result() for future in futures]
+    return _answers([future.result() for future in futures])
+
+
+def _answers(played: "Sequence[tuple[Answer, list[ProposalWarning]]]") -> "list[Answer]":
+    """Return the answers, and warn of what all proposals met."""
+    warn_together(chain.from_iterable(met for _, met in played))
+    return [answer for answer, _ in played]
 
 
 def _tell_from(tell: Progress, done: int, total: int, evaluations: int) -> None:

@@ -13,6 +13,10 @@ class NasbenchSuiteError(Exception):
     """What was asked for cannot be done; the message says why and what to do."""
 
 
+class NasbenchSuiteWarning(UserWarning):
+    """What a user should know although all goes on; the message is a sentence, which commands print."""
+
+
 def shorten(text: str, most: int = 100) -> str:
     """Return the text, its middle left out where it is longer than a sentence bears."""
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 4 :]}"
@@ -27,7 +31,7 @@ class UnknownNameError(NasbenchSuiteError):
     """A name that nothing answers to; the message lists the nearest names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]):
-        known, name = sorted(known), shorten(name)
+        known, name = sorted(set(known)), shorten(name)  # two kinds may share a name
         near = get_close_matches(name, known, n=3, cutoff=0.5)
         hint = (
             f"did you mean {' or '.join(map(_shown, near))}?"

@@ -1,5 +1,6 @@
 """A search as it is asked for: strategy, benchmark, budget, goals; checked, and played by `search`."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -8,10 +9,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from nasbench_suite.benchmark import Benchmark, Repeat
+from nasbench_suite.benchmark import Benchmark, MissingResultWarning, Repeat
 from nasbench_suite.blocks import BLOCK_RUNS, Block, Progress, keep_runs, play_blocks
 from nasbench_suite.clock import Budget, Duplicates
-from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.errors import NasbenchSuiteError, NasbenchSuiteWarning
 from nasbench_suite.hardware.costed_benchmark import with_costs
 from nasbench_suite.loop import play
 from nasbench_suite.runs import Runs
@@ -170,7 +171,11 @@ class Search:
         trains = getattr(benchmark, "trains", False)
         if trains:
             probe = probe[:0]  # what is to be trained takes long, and its names and costs are known without
-        answer = benchmark.query(probe, repeat=repeat, info=wanted)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", MissingResultWarning
+            )  # of what a search meets, it says at its end
+            answer = benchmark.query(probe, repeat=repeat, info=wanted)
         if self.budget.seconds is not None and answer.seconds is None:
             raise NasbenchSuiteError(
                 f"{benchmark.id} records no training time, so a budget in seconds has no meaning there; "
@@ -189,7 +194,9 @@ class Search:
         """Play one evaluation, to see whether the benchmark has what the strategy asks of it."""
         benchmark = self.load()
         strategy = self.build(benchmark, runs=1, seed=np.random.SeedSequence(self.seed))
-        play(strategy, benchmark, Budget(evaluations=1), require=self.require)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NasbenchSuiteWarning)
+            play(strategy, benchmark, Budget(evaluations=1), require=self.require)
 
     def build(self, benchmark: Benchmark, runs: int, seed: np.random.SeedSequence) -> Strategy:
         """Return the strategy object that plays `runs` runs."""

@@ -5,7 +5,7 @@ two are kept apart in the record, and only simulated seconds count against a bud
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 from nasbench_suite.benchmark import Benchmark, Evaluations, MissingResultWarning, Repeat
 from nasbench_suite.clock import Budget, Duplicates, Meter, Paused
 from nasbench_suite.errors import ArchitectureError, NasbenchSuiteError
+from nasbench_suite.proposal_warnings import (
+    MissingProposalWarning,
+    ProposalWarning,
+    UndefinedRewardWarning,
+)
 from nasbench_suite.runs import Runs
 from nasbench_suite.spaces import Genes
 from nasbench_suite.strategies.base import Proposals, Strategy
@@ -73,13 +78,8 @@ def play(
         record = _played(
             strategy, benchmark, budget, duplicates, repeat, tuple(map(Constraint.parse, require)), progress
         )
-    if record.missing:
-        warnings.warn(
-            f"{record.missing} of {record.asked} proposals to {benchmark.id} met a missing result; it is NaN "
-            "in the record, and worse than any other to the strategy.",
-            MissingResultWarning,
-            stacklevel=2,
-        )
+    for warning in record.warnings(benchmark, strategy):
+        warnings.warn(warning, stacklevel=2)
     details = {**(request or {}), "space": benchmark.space.name, "maximise": record.maximise}
     if not strategy.uses_results:
         details["incumbent"] = "last"
@@ -106,6 +106,7 @@ def _played(
         else:
             evaluations = _evaluate(strategy, benchmark, proposals, repeat, required)
             record.count_missing(evaluations, meter.active)
+            record.count_undefined(strategy.reward.undefined(evaluations), meter.active)
         if not strategy.uses_results and evaluations.seconds is not None:
             evaluations = replace(evaluations, seconds=np.zeros(strategy.runs))  # scored for the record only
         if strategy.resumes and evaluations.seconds is not None:
@@ -213,7 +214,7 @@ class _Record:
         self._keys = np.zeros((0, runs), dtype=np.int64)
         self._length = np.zeros(runs, dtype=np.int64)
         self.maximise = True
-        self.missing = self.asked = 0
+        self.missing = self.undefined = self.asked = 0
 
     def count_missing(self, evaluations: Evaluations, active: NDArray[np.bool_]) -> None:
         """Count proposals, and those of which something is missing that was asked for."""
@@ -223,6 +224,27 @@ class _Record:
             missing = missing | np.isnan(values)
         self.missing += int((missing & active).sum())
         self.asked += int(active.sum())
+
+    def count_undefined(self, undefined: NDArray[np.bool_], active: NDArray[np.bool_]) -> None:
+        """Count proposals whose reward is undefined."""
+        self.undefined += int((undefined & active).sum())
+
+    def warnings(self, benchmark: Benchmark, strategy: Strategy) -> Iterator[ProposalWarning]:
+        """Yield what there is to say of the proposals."""
+        if self.missing:
+            yield MissingProposalWarning(
+                self.missing,
+                self.asked,
+                f"proposals to {benchmark.id} met a missing result; it is NaN in the record, and worse "
+                "than any other to the strategy.",
+            )
+        if self.undefined:
+            yield UndefinedRewardWarning(
+                self.undefined,
+                self.asked,
+                f"proposals to {benchmark.id} have a reward, {strategy.reward.formula!r}, that is no finite "
+                "number; it is worse than any other to the strategy.",
+            )
 
     def append(
         self,

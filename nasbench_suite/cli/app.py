@@ -5,6 +5,7 @@ asked for is wrong, in one sentence; 130 interrupted, with finished work kept.
 """
 
 import sys
+import warnings
 
 import typer
 
@@ -33,7 +34,7 @@ from nasbench_suite.cli import (
     transfer,
     validate,
 )
-from nasbench_suite.cli.output import complain
+from nasbench_suite.cli.output import complain, show_warning
 from nasbench_suite.errors import NasbenchSuiteError
 
 app = typer.Typer(
@@ -85,11 +86,13 @@ def root(
 
 def main() -> None:
     """Run the command line; see the module for exit codes."""
-    try:
-        app()
-    except NasbenchSuiteError as problem:
-        complain(str(problem))
-        sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; Python would complain at exit
-        sys.exit(0)
+    with warnings.catch_warnings():
+        warnings.showwarning = show_warning
+        try:
+            app()
+        except NasbenchSuiteError as problem:
+            complain(str(problem))
+            sys.exit(2)
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader of our output has gone; Python would complain at exit
+            sys.exit(0)

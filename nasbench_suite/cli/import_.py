@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import typer
 
 from nasbench_suite.benchmark import Role
@@ -26,6 +27,7 @@ from nasbench_suite.tabular.datasheet import Datasheet
 from nasbench_suite.tabular.importers import IMPORTERS
 from nasbench_suite.tabular.importers.mapping import TableMapping
 from nasbench_suite.tabular.operator_table import OperatorTable
+from nasbench_suite.tabular.table import Table
 from nasbench_suite.workers import available_cores
 
 _TABLE = "table"
@@ -191,6 +193,9 @@ def report_import(
         return
     headings = ["task", "epochs", "metrics", "rows", "missing", "repeats", "MB"]
     print_table(headings, [[_shown(fact[key]) for key in headings] for fact in facts], left=3)
+    for fact in facts:
+        for metric, rows in fact["without_result"].items():
+            note(f"{fact['task']}: {rows:,} of {fact['rows']:,} rows have no {metric}.")
     note(f"{len(tasks)} table(s) in {seconds:.1f} s; list them again with: nasbench-suite list benchmarks")
     replaced = sorted(before & set(tasks))
     if replaced:
@@ -202,15 +207,26 @@ def _facts(task: str) -> dict[str, Any]:
     table = read_any_table(path)
     facts: dict[str, Any] = {"task": task, "epochs": [], "metrics": list(table.metrics)}
     if isinstance(table, OperatorTable):
-        facts |= {"rows": None, "missing": 0}  # sums answer for the whole space
+        facts |= {"rows": None, "missing": 0, "without_result": {}}  # sums answer for the whole space
     else:
         space = get_space(table.description.space)
         whole = space.size if table.description.rows == "string" else space.distinct
         facts |= {"epochs": table.epochs.tolist(), "rows": len(table), "missing": whole - len(table)}
+        facts["without_result"] = _without_result(table)
     return facts | {
         "repeats": len(table.description.repeats),
         "MB": round(path.stat().st_size / 1e6, 1),
     }
+
+
+def _without_result(table: Table) -> dict[str, int]:
+    """Return how many rows have no fully trained result of a metric, by metric; nothing where all have."""
+    found: dict[str, int] = {}
+    for name, metric in table.metrics.items():
+        if metric.role in ("valid", "test", "cost"):
+            lacking = int(np.isnan(table.columns[name][:, :, -1]).all(axis=1).sum())
+            found |= {name: lacking} if lacking else {}
+    return found
 
 
 def _shown(value: Any) -> str:

@@ -1,16 +1,20 @@
 """What commands print: tables for people, JSON for programs, progress on the error stream."""
 
 import json
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
+
+from nasbench_suite.errors import NasbenchSuiteWarning
 
 _SECONDS_BEFORE_BAR = 2.0
 INTERRUPTED = 130
@@ -30,6 +34,24 @@ def complain(sentence: str) -> None:
 def note(sentence: str) -> None:
     """Print a remark on the error stream, so that it does not mix with data."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(_plain(sentence))
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning of the suite as a sentence, any other as Python does: for `warnings.showwarning`."""
+    if issubclass(category, NasbenchSuiteWarning):
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console.print(f"[bold yellow]warning:[/] {_plain(str(message))}")
+    else:
+        print(
+            warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr, end=""
+        )
 
 
 def _plain(text: str) -> str:

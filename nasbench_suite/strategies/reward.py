@@ -42,8 +42,20 @@ class Reward:
         self.metrics = tuple(sorted(self._formula.names - {"valid"}))
 
     def __call__(self, evaluations: Evaluations) -> NDArray[np.float64]:
-        """Return the reward of every evaluation, float64 `[n]`; minus infinity where it is not a number."""
+        """Return the reward of every evaluation, float64 `[n]`; minus infinity where that is not finite."""
         if self._formula is None:
             return evaluations.score()
-        value = self._formula({**evaluations.info, "valid": evaluations.valid})
-        return np.where(np.isnan(value), -np.inf, value)
+        value = self._formula(self._values(evaluations))
+        return np.where(np.isfinite(value), value, -np.inf)
+
+    def undefined(self, evaluations: Evaluations) -> NDArray[np.bool_]:
+        """Return where it is no finite number, bool `[n]`, although no result that it is of is missing."""
+        if self._formula is None:
+            return np.zeros(len(evaluations.valid), dtype=bool)
+        values = self._values(evaluations)
+        missing = np.any([np.isnan(values[name]) for name in ("valid", *self.metrics)], axis=0)
+        undefined: NDArray[np.bool_] = ~missing & ~np.isfinite(self._formula(values))
+        return undefined
+
+    def _values(self, evaluations: Evaluations) -> dict[str, NDArray[np.float64]]:
+        return {**evaluations.info, "valid": evaluations.valid}

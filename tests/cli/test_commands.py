@@ -205,6 +205,25 @@ def test_search_with_one_job_gives_the_same_bytes_as_with_two(cli):
     assert digests[0] == digests[1]
 
 
+def test_what_proposals_met_is_one_sentence_from_all_workers(home_of_data, tmp_path):
+    from nasbench_suite import Runs
+
+    asked = "search graph/cora --strategy random_search --runs 500 --evaluations 20 --jobs 2 --out runs.h5"
+    done = subprocess.run(
+        [*COMMAND, *asked.split(), "--reward", "log(valid - 0.8)"],
+        env={**os.environ, "NASBENCH_SUITE_DATA": str(home_of_data)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    below = int((Runs.load(tmp_path / "runs.h5").valid <= 0.8).sum())
+    assert done.stderr == (
+        f"warning: {below:,} of 10,000 proposals to graph/cora have a reward, 'log(valid - 0.8)', that is no "
+        "finite number; it is worse than any other to the strategy.\n"
+    )
+
+
 def test_own_strategy_from_a_file(cli):
     asked = "search graph/cora --strategy ./mine.py:Mine --runs 9 --evaluations 9 --set patience=3"
     out = cli(*asked.split(), "--json")

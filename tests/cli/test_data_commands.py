@@ -58,6 +58,8 @@ def test_an_own_file_is_imported_listed_and_queried(cli, frame):
         both=True,
     )
     assert "mine/one" in said
+    assert "mine/one: 1 of 40 rows have no valid_accuracy.\n" in said
+    assert "no test_accuracy" not in said
     assert " 15,585 " in said  # how many of the space's 15,625 cells are not there
     listed = json.loads(cli("list", "benchmarks", "--json"))["benchmarks"]
     assert listed["mine/one"] == {"title": "imported from own.csv", "table": "here"}

@@ -46,3 +46,8 @@ def test_a_wrong_name_in_a_worker_is_a_sentence_here() -> None:
         pytest.raises(UnknownNameError, match="there is no task 'graph/corra'; did you mean graph/cora"),
     ):
         pool.submit(ask_for_what_is_not_there).result()
+
+
+def test_a_name_that_two_kinds_share_is_offered_once() -> None:
+    assert str(UnknownNameError("thing", "corra", ["cora", "cora"])).endswith("did you mean cora?")
+    assert str(UnknownNameError("thing", "x", ["cora", "cora"])).endswith("known: cora.")

@@ -9,7 +9,7 @@ import pytest
 
 from nasbench_suite import Budget, NasbenchSuiteError, Runs, SingleRunStrategy, jobs, search
 from nasbench_suite.blocks import in_folder, keep_runs, play_blocks
-from nasbench_suite.errors import UnknownNameError
+from nasbench_suite.errors import NasbenchSuiteWarning, UnknownNameError
 from nasbench_suite.jobs import Search
 from nasbench_suite.strategies import get_strategy
 from nasbench_suite.tabular import TabularBenchmark
@@ -69,6 +69,30 @@ def test_the_same_seed_gives_the_same_bytes_on_any_executor(small_blocks, pool, 
         there = search(strategy, "graph/cora", evaluations=15, runs=10, seed=3, executor=pool)
         assert here.sha256() == there.sha256()
         assert here.length.tolist() == [15] * 10
+
+
+def test_what_proposals_of_all_blocks_met_is_said_together(small_blocks, pool, make_table):
+    task = TabularBenchmark(make_table(missing=0.7))
+    for executor in (None, pool):
+        with pytest.warns(NasbenchSuiteWarning) as said:
+            runs = search(
+                "random_search",
+                task,
+                evaluations=15,
+                runs=10,
+                reward="sqrt(valid - 0.9)",
+                executor=executor,
+            )
+        assert [str(one.message).partition(" proposals")[0] for one in said] == [
+            f"{np.isnan(runs.valid).sum()} of 150",
+            f"{(runs.valid < 0.9).sum()} of 150",
+        ]
+        assert said[0].filename == __file__
+
+
+def test_a_search_that_misses_nothing_says_nothing(small_blocks, cora, recwarn):
+    search("random_search", cora, evaluations=5, runs=5, reward="log(valid)")
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize("change", [{"seed": 4}, {"settings": {"population": 5}}, {"repeat": 0}])

@@ -7,6 +7,7 @@ import pytest
 
 from nasbench_suite import ArchitectureError, Budget, NasbenchSuiteError, Proposals, Strategy, get_space
 from nasbench_suite.benchmark import MissingResultWarning
+from nasbench_suite.errors import NasbenchSuiteWarning
 from nasbench_suite.loop import play
 from nasbench_suite.tabular import TabularBenchmark
 
@@ -330,3 +331,17 @@ def test_missing_results_are_said_once(make_table):
     with pytest.warns(MissingResultWarning, match=r"of 80 proposals to made/up met a missing result") as said:
         play(Scripted(task, script), task, Budget(evaluations=40))
     assert len(said) == 1
+
+
+def test_undefined_rewards_are_said_once_beside_missing_results(make_table):
+    task = TabularBenchmark(make_table(missing=0.7))
+    strategy = Scripted(task, [[row, row + 1] for row in range(40)], reward="log(valid - 1)")
+    with pytest.warns(NasbenchSuiteWarning) as said:
+        runs = play(strategy, task, Budget(evaluations=40))
+    missing, below = int(np.isnan(runs.valid).sum()), int((runs.valid <= 1).sum())
+    assert missing > 0 < below
+    first, second = (str(one.message) for one in said)
+    assert first.startswith(f"{missing} of 80 proposals to made/up met a missing result")
+    assert second.startswith(
+        f"{below} of 80 proposals to made/up have a reward, 'log(valid - 1)', that is no"
+    )

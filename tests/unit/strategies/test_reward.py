@@ -39,6 +39,7 @@ def test_formulas_are_arithmetic(evaluations, formula, expected):
         evaluations.valid, evaluations.info["params_millions"], evaluations.info["latency_seconds"]
     )
     np.testing.assert_allclose(found, np.where(np.isnan(value), -np.inf, value), rtol=1e-14)
+    assert not Reward(formula).undefined(evaluations).any()  # what is missing is not undefined
 
 
 def test_costs_of_devices_are_names_in_a_formula():
@@ -67,9 +68,21 @@ def test_no_formula_is_the_metric_in_its_own_direction(maximise):
     assert Reward()(evaluations).tolist() == [0.5 * sign, -np.inf, 0.25 * sign]
 
 
-@pytest.mark.parametrize("formula", ["log(valid - 2)", "valid + 0 / (valid - valid)", "sqrt(-valid)"])
-def test_what_is_not_a_number_is_minus_infinity_without_a_warning(formula):
-    assert Reward(formula)(Evaluations(np.array([0.5, 0.25]))).tolist() == [-np.inf, -np.inf]
+@pytest.mark.parametrize(
+    ("formula", "undefined"),
+    [
+        ("log(valid - 2)", [True, False, True]),
+        ("valid + 0 / (valid - valid)", [True, False, True]),
+        ("1 / (valid - 0.5)", [True, False, False]),
+        ("sqrt(-valid)", [True, False, True]),
+        ("exp(4000 * valid - 1500)", [False, False, False]),
+        ("exp(4000 * valid - 1200)", [True, False, False]),  # beyond what a number holds
+    ],
+)
+def test_what_is_no_finite_number_is_minus_infinity_and_undefined(formula, undefined):
+    evaluations = Evaluations(np.array([0.5, np.nan, 0.25]))
+    assert np.isneginf(Reward(formula)(evaluations)).tolist() == [undefined[0], True, undefined[2]]
+    assert Reward(formula).undefined(evaluations).tolist() == undefined
 
 
 @pytest.mark.parametrize(
