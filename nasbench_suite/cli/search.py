@@ -13,7 +13,16 @@ import typer
 from nasbench_suite.benchmark import Benchmark
 from nasbench_suite.blocks import in_folder, keep_runs, play_blocks
 from nasbench_suite.cli.front_report import report_fronts
-from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, print_json, print_table, progress
+from nasbench_suite.cli.output import (
+    Jobs,
+    Json,
+    Quiet,
+    interruptible,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
 from nasbench_suite.cli.settings import parse_settings
 from nasbench_suite.clock import Budget, Duplicates, Overshoot
 from nasbench_suite.content import data_root
@@ -96,6 +105,7 @@ def search(
     if out is not None and out.exists():
         raise NasbenchSuiteError(f"{out} is there already; choose another --out or remove it.")
     asked.check()
+    _remark_on_epochs(asked)
     blocks = asked.blocks()
     parts = out.with_name(out.name + ".parts") if out is not None else None
     if parts is not None:
@@ -113,6 +123,19 @@ def search(
         report_fronts(record, asked, as_json)
     else:
         _report(record, asked.load(), as_json)
+
+
+def _remark_on_epochs(asked: Search) -> None:
+    """Say that a strategy over epochs was not told of any, so that all its trainings are full ones."""
+    if asked.hyperparameters.get("max_epochs") != 0:
+        return
+    offered = asked.load().fidelities
+    how = (
+        f"has results after fewer: --set max_epochs={max(offered)}"
+        if offered
+        else "has no results after fewer"
+    )
+    note(f"{asked.source.name} trains for all epochs at every stage; {asked.benchmark} {how}.")
 
 
 def _kept(parts: Path | None, task: str) -> str:

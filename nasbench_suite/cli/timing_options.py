@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nasbench_suite.errors import NasbenchSuiteError
+from nasbench_suite.workers import available_cores
 
 if TYPE_CHECKING:  # loads torch
     from nasbench_suite.hardware.network_latency import Conditions
@@ -35,8 +36,12 @@ def conditions_of(
     Raises
     ------
     NasbenchSuiteError
-        When there are none such, or no networks are built of the space.
+        When there are none such, fewer cores than threads, or no networks are built of the space.
     """
+    if threads > available_cores():
+        raise NasbenchSuiteError(
+            f"there are {available_cores()} cores here; {threads} threads would wait for each other."
+        )
     from nasbench_suite.hardware.network_latency import Conditions
     from nasbench_suite.training.networks import official_skeleton
 

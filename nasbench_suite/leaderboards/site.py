@@ -58,8 +58,11 @@ def write_site(out: Path, folders: Sequence[Path] = ()) -> list[Path]:
     Raises
     ------
     NasbenchSuiteError
-        When two folders have the same name, or one has nothing to show.
+        When a folder is not there or has nothing to show, or two have the same name.
     """
+    for folder in folders:
+        if not folder.is_dir():
+            raise NasbenchSuiteError(f"there is no folder {folder}; give folders of boards that were played.")
     shown = list(folders) or sorted(path for path in (content_root() / "leaderboards").iterdir())
     found = {folder.name: pages_of(folder) for folder in shown if folder.is_dir()}
     if len(found) < len([folder for folder in shown if folder.is_dir()]):

@@ -224,6 +224,24 @@ def test_what_proposals_met_is_one_sentence_from_all_workers(home_of_data, tmp_p
     )
 
 
+@pytest.mark.parametrize(
+    ("task", "settings", "says"),
+    [
+        (
+            "nats_topology/mnist1d",
+            "",
+            "nats_topology/mnist1d has results after fewer: --set max_epochs=12.\n",
+        ),
+        ("nats_topology/mnist1d", "--set max_epochs=12", ""),
+        ("graph/cora", "", "graph/cora has no results after fewer.\n"),
+    ],
+)
+def test_a_strategy_over_epochs_that_was_told_of_none_says_so(cli, task, settings, says):
+    said = cli(*f"search {task} --strategy hyperband --runs 1 --evaluations 9 {settings}".split(), both=True)
+    assert ("hyperband trains for all epochs at every stage; " in said) == bool(says)
+    assert said.endswith(says)
+
+
 def test_own_strategy_from_a_file(cli):
     asked = "search graph/cora --strategy ./mine.py:Mine --runs 9 --evaluations 9 --set patience=3"
     out = cli(*asked.split(), "--json")

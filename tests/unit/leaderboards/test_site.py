@@ -78,6 +78,14 @@ def test_a_folder_without_pages_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(NasbenchSuiteError, match=r"there is no folder .*nowhere; give folders of boards"):
+        write_site(
+            tmp_path / "out", [content_root() / "leaderboards" / "hardware-help", tmp_path / "nowhere"]
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_folders_of_one_name_are_refused(tmp_path):
     help_ = content_root() / "leaderboards" / "hardware-help"
     shutil.copytree(help_, tmp_path / "hardware-help")
