@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 KIND = Kind("record of runs", 1, "delete it and run the search again")
 _FINDING = "finding "
 """What the names of findings begin with in a file."""
+_FORMS = {
+    "genes": ("u", 3),
+    "valid": ("f", 2),
+    "length": ("i", 1),
+    "counted": ("b", 2),
+    "seconds": ("f", 2),
+    "search_seconds": ("f", 2),
+    "epochs": ("i", 2),
+    "feasible": ("b", 2),
+    "endings": ("S", 1),
+}
+"""The kind of numbers (NumPy's letter) of every array, and how many dimensions it has."""
 _GZIP_LEVEL = 1  # level 9 saves 6 % of the bytes and takes nine times as long
 
 
@@ -182,7 +194,33 @@ class Runs:
                 for name, dataset in file.items()
                 if name.startswith(_FINDING)
             }
-            return cls(request=json.loads(file.attrs["request"]), findings=findings, **arrays)
+            loaded = cls(request=json.loads(file.attrs["request"]), findings=findings, **arrays)
+            loaded._check_form()
+            return loaded
+
+    def _check_form(self) -> None:
+        """Check types and shapes, since a record that was made by hand can have a seal, too.
+
+        Raises
+        ------
+        ValueError
+            When one is not what the class says.
+        """
+        if not isinstance(self.request, dict) or not {"space", "maximise"} <= set(self.request):
+            raise ValueError("the request is none")
+        places = (len(self.length), self.valid.shape[-1])
+        for name, array in self._arrays():
+            kind, ndim = _FORMS.get(name, (None, 0))
+            if kind is None:
+                fits = array.dtype.kind in "biufS" and array.shape[:1] == places[:1]
+            elif ndim == 1:
+                fits = array.dtype.kind == kind and array.shape == places[:1]
+            else:
+                fits = array.dtype.kind == kind and array.ndim == ndim and array.shape[:2] == places
+            if not fits:
+                raise ValueError(f"{name} is not what records have")
+        if not ((self.length >= 0) & (self.length <= places[1])).all():
+            raise ValueError("a run is longer than the record")
 
     def sha256(self) -> str:
         """Return the SHA-256 of what was asked for and what happened.

@@ -3,6 +3,9 @@
 HDF5 parses a damaged file before any checksum inside it can be looked at, and may crash on it. So the 512
 bytes that HDF5 leaves to the user in front of its content (the "user block") hold what kind of file it is and
 the SHA-256 of everything after them. Any HDF5 program opens such a file as it is.
+
+A seal is no signature: whoever means harm can make one. So a file that is read holds its content itself: no
+array of it lies in another file or is nowhere, which HDF5 would read, or make up, on request.
 """
 
 import hashlib
@@ -20,6 +23,8 @@ from nasbench_suite.errors import DamagedFileError, NasbenchSuiteError
 from nasbench_suite.storage import write_whole
 
 _BLOCK_BYTES = 512
+_MOST_PACKED = 1032
+"""How many bytes deflate can pack into one, at most (zlib's technical details)."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +117,9 @@ def open_sealed(path: Path, kind: Kind) -> Iterator[h5py.File]:
     Raises
     ------
     DamagedFileError
-        When the file is truncated, corrupt, of another kind or of another schema.
+        When the file is truncated, corrupt, of another kind or of another schema, or refers to other files.
     NasbenchSuiteError
-        When there is no such file or it may not be read.
+        When there is no such file, it may not be read, or its content does not fit into memory.
     """
     try:
         if path.is_fifo():  # reading it would wait for a writer
@@ -127,11 +132,34 @@ def open_sealed(path: Path, kind: Kind) -> Iterator[h5py.File]:
         raise kind.damaged(path)
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
+            for fault in _not_held(file, set()):
+                raise DamagedFileError(f"{path} is no {kind.name} to be trusted: {fault}; {kind.remedy}.")
             yield file
     except NasbenchSuiteError:
         raise
+    except MemoryError as problem:
+        raise NasbenchSuiteError(f"{path} unpacks to more than there is memory for.") from problem
     except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as problem:
         raise kind.damaged(path) from problem
+
+
+def _not_held(group: h5py.Group, seen: set[h5py.Group]) -> Iterator[str]:
+    """Yield what a file does not hold itself, and what is larger than can be packed into its place."""
+    if group in seen:
+        yield f"{group.name} is in two places"  # perhaps in itself: there would be no end
+        return
+    seen.add(group)
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            yield f"{name!r} is but a link"
+            continue
+        found = group[name]
+        if isinstance(found, h5py.Group):
+            yield from _not_held(found, seen)
+        elif not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
+            yield f"the content of {name!r} is elsewhere"
+        elif found.nbytes > _MOST_PACKED * found.id.get_storage_size():
+            yield f"the content of {name!r} is nowhere"
 
 
 def _seal(content: bytes | bytearray) -> bytes:

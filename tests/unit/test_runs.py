@@ -160,8 +160,39 @@ def test_a_missing_or_other_request_is_noticed(path, edited):
         file.attrs["request"] = 7
     with pytest.raises(DamagedFileError):
         Runs.load(path)
+    for text in ("[]", "{}", '{"space": "macro"}', "no JSON"):
+        with edited(path) as file:
+            file.attrs["request"] = text
+        with pytest.raises(DamagedFileError):
+            Runs.load(path)
     with edited(path) as file:
         del file.attrs["request"]
+    with pytest.raises(DamagedFileError):
+        Runs.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("genes", np.zeros((7, 30), np.uint8)),
+        ("genes", np.zeros((7, 30, 6))),
+        ("valid", np.zeros((6, 30))),
+        ("valid", np.zeros(7)),
+        ("valid", np.full((7, 30), b"1")),
+        ("length", np.full(7, 31)),
+        ("length", np.full(7, -1)),
+        ("length", 7),
+        ("counted", np.ones((7, 30))),
+        ("seconds", np.zeros((7, 31))),
+        ("endings", np.full(7, "none", object)),
+        ("finding sizes", np.zeros(6)),
+        ("finding names", np.full(7, "none", object)),
+    ],
+)
+def test_arrays_of_another_form_are_refused_though_the_seal_holds(path, edited, name, values):
+    with edited(path) as file:
+        file.pop(name, None)
+        file[name] = values
     with pytest.raises(DamagedFileError):
         Runs.load(path)
 
