@@ -18,7 +18,9 @@ _MARK = "*"
 
 def cost(
     space: str = typer.Argument(help="The space of the architectures."),
-    architectures: list[str] = typer.Argument(metavar="ARCH...", help="In the published string form."),
+    architectures: list[str] = typer.Argument(
+        metavar="ARCH...", help="In the published string form, or a number where these are official."
+    ),
     model: list[str] = typer.Option(
         [], metavar="COST", help="`QUANTITY@DEVICE`, or `TASK:METRIC`; several may be given."
     ),

@@ -79,7 +79,7 @@ def import_(
     quiet: bool = Quiet,
     as_json: bool = Json,
 ) -> None:
-    """Convert files to tables that every other command finds by name.
+    r"""Convert files to tables that every other command finds by name.
 
     COLUMNS are columns of the file, or arithmetic over them. Commas separate trainings; `12:` before a column
     says after how many epochs. The unit and the direction follow the metric's name unless they are given:
@@ -89,13 +89,13 @@ def import_(
     --------
         nasbench-suite import nats-topology NATS-tss-v1_0-3ffb9-simple
 
-        nasbench-suite import table mine.csv --space nats_topology --name mine/cifar10 --arch cell
-        --valid accuracy=12:val12,200:val200 --test accuracy=200:test --percent --cost seconds=time
+        nasbench-suite import table mine.csv --space nats_topology --name mine/cifar10 --arch cell \
+          --valid accuracy=12:val12,200:val200 --test accuracy=200:test --percent --cost seconds=time
 
         nasbench-suite import table hpo.csv --name mine/hpo --settings lr,batch --valid accuracy=acc
 
-        nasbench-suite import table joint.csv --name mine/joint --space nats_topology --arch cell
-        --settings lr,batch --valid accuracy=acc
+        nasbench-suite import table joint.csv --name mine/joint --space nats_topology --arch cell \
+          --settings lr,batch --valid accuracy=acc
 
         nasbench-suite import table mine.csv --mapping mine.toml
 

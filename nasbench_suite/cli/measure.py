@@ -30,7 +30,9 @@ _COLUMNS = ("latency_ms", "low_ms", "high_ms", "spread", "drift", "repeats")
 def measure(
     space: str = typer.Argument(help="The space of the architectures."),
     architectures: list[str] = typer.Argument(
-        None, metavar="[ARCH...]", help="In the published string form; or give --random."
+        None,
+        metavar="[ARCH...]",
+        help="In the published string form, or a number where these are official; or give --random.",
     ),
     random: int = typer.Option(0, min=0, help="So many architectures drawn at random instead."),
     seed: int = typer.Option(0, min=0, help="Of the random ones."),

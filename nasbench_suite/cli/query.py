@@ -17,7 +17,9 @@ from nasbench_suite.tasks import SURROGATE, load_benchmark
 
 def query(
     task: str = typer.Argument(help="BENCHMARK/DATASET, for example graph/cora."),
-    architectures: list[str] = typer.Argument(metavar="ARCH...", help="In the published string form."),
+    architectures: list[str] = typer.Argument(
+        metavar="ARCH...", help="In the published string form, or a number where these are official."
+    ),
     epochs: int | None = typer.Option(None, help="Training epochs; full training without it."),
     repeat: str = typer.Option("mean", help="`mean`, `all`, or the number of one training (0, 1, ...)."),
     as_json: bool = Json,

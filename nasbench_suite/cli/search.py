@@ -66,7 +66,7 @@ def search(
     as_json: bool = Json,
     quiet: bool = Quiet,
 ) -> None:
-    """Run a strategy on a task and print how good the architectures are that it found.
+    r"""Run a strategy on a task and print how good the architectures are that it found.
 
     With --out an interrupted search continues where it stopped when the same command is given again.
 
@@ -78,14 +78,14 @@ def search(
 
         nasbench-suite search nats_topology/mnist1d --strategy darts --runs 3 --evaluations 50
 
-        nasbench-suite search graph/cora --strategy genetic --set population=50 --evaluations 500
-        --reward "valid - 0.02 * log(params_millions)" --out genetic.h5
+        nasbench-suite search graph/cora --strategy genetic --set population=50 --evaluations 500 \
+          --reward "valid - 0.02 * log(params_millions)" --out genetic.h5
 
-        nasbench-suite search graph/arxiv --strategy nsga2 --evaluations 200
-        --objective valid --objective latency_seconds
+        nasbench-suite search graph/arxiv --strategy nsga2 --evaluations 200 \
+          --objective valid --objective latency_seconds
 
-        nasbench-suite search graph/arxiv --strategy local_search --evaluations 200
-        --constraint "params_millions <= 0.05" --handling reject
+        nasbench-suite search graph/arxiv --strategy local_search --evaluations 200 \
+          --constraint "params_millions <= 0.05" --handling reject
     """
     asked = Search(
         _absolute(strategy),

@@ -37,7 +37,7 @@ def study(
     as_json: bool = Json,
     quiet: bool = Quiet,
 ) -> None:
-    """Hold predictors against each other on a table: the protocol of White et al. (NeurIPS 2021).
+    r"""Hold predictors against each other on a table: the protocol of White et al. (NeurIPS 2021).
 
     Every trial draws architectures that teach and others that judge. The page has Kendall's tau and more by
     number of architectures that teach, fit and query times, and a figure. Interrupted, it continues when the
@@ -49,8 +49,8 @@ def study(
 
         nasbench-suite study graph/cora --surrogates xgboost,xgboost:path,gin --sizes 20,100 --trials 10
 
-        nasbench-suite study accel_nasbench/imagenet --surrogates blend:ordinal,xgboost:ordinal
-        --set xgboost.rounds=1000 --sizes 4100 --tested 512 --trials 10
+        nasbench-suite study accel_nasbench/imagenet --surrogates blend:ordinal,xgboost:ordinal \
+          --set xgboost.rounds=1000 --sizes 4100 --tested 512 --trials 10
 
         nasbench-suite study graph/cora --leave-out random_search,regularized_evolution,local_search
     """

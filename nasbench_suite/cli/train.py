@@ -25,7 +25,9 @@ _COLUMNS = ("epoch", *_CURVES, "train_seconds", "params_millions", "flops_millio
 
 def train(
     name: str = typer.Argument(metavar="TASK|SPACE", help="A task that can be trained, or a search space."),
-    architectures: list[str] = typer.Argument(metavar="ARCH...", help="In the published string form."),
+    architectures: list[str] = typer.Argument(
+        metavar="ARCH...", help="In the published string form, or a number where these are official."
+    ),
     recipe: str = typer.Option(
         "", help="How to train; the task's own recipe without it, `short` for a space."
     ),
@@ -57,7 +59,7 @@ def train(
     quiet: bool = Quiet,
     as_json: bool = Json,
 ) -> None:
-    """Train architectures and print what they reach: accuracies, losses, seconds, parameters, multiply-adds.
+    r"""Train architectures and print what they reach: accuracies, losses, seconds, parameters, multiply-adds.
 
     Isomorphic architectures are trained as the one that stands for them in tables. Each is trained alone; in
     the tables of this project small networks train together, which differs in rounding, and so by a little in
@@ -65,15 +67,15 @@ def train(
 
     Examples
     --------
-        nasbench-suite train nats_topology/mnist1d
-        '|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'
+        nasbench-suite train nats_topology/mnist1d \
+          '|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|'
 
         nasbench-suite train macro 02012100 11111111 --data digits --recipe nasbench-macro --epochs 5 --curves
 
         nasbench-suite train nats_topology/cifar10-valid 11472 --device cuda --checkpoint states
 
-        nasbench-suite train nats_topology/cifar10 284 --epochs 200 --device cuda --precision bfloat16
-        --judged-every 10
+        nasbench-suite train nats_topology/cifar10 284 --epochs 200 --device cuda --precision bfloat16 \
+          --judged-every 10
 
         nasbench-suite train nats_topology/cifar10 284 --precision bfloat16 --compile --checkpoint states
 

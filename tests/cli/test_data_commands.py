@@ -41,11 +41,6 @@ def frame(tmp_path):
     return frame
 
 
-def test_help_has_examples(cli):
-    for command in ("import", "export", "download"):
-        assert f"nasbench-suite {command}" in cli(command, "--help")
-
-
 def test_an_own_file_is_imported_listed_and_queried(cli, frame):
     said = cli(
         "import",
