@@ -118,6 +118,16 @@ class Board:
         values = self.finals[column][label].anytime
         return float(np.mean(values[~np.isnan(values)])) if not np.isnan(values).all() else float("nan")
 
+    def left_out(self, column: str) -> dict[str, int]:
+        """Return how many runs have no test result, by strategy; nothing where all have, or none are kept.
+
+        They ended with what the table has no test result of, or found nothing; means leave them out.
+        """
+        lacking = {
+            label: int(np.isnan(of.test_regret).sum()) for label, of in self.finals.get(column, {}).items()
+        }
+        return {label: runs for label, runs in lacking.items() if runs}
+
     @cached_property
     def over_tasks(self) -> OverTasks | None:
         """What holds over all columns; None with fewer than three strategies or two columns."""
@@ -187,6 +197,7 @@ class Board:
                     "metric": self.metrics[column],
                     "unit": self.units[column],
                     "reference": asdict(self.references[column]),
+                    "left_out": self.left_out(column),
                     "strategies": {
                         label: {
                             key: _plain(value)

@@ -6,11 +6,13 @@ are distances to the best of the table in the same column: test regret to the be
 architecture has, which a search that chooses by validation need not be able to reach.
 """
 
+import warnings
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench_suite.benchmark import MissingResultWarning
 from nasbench_suite.clock import Budget
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.runs import Runs
@@ -153,7 +155,12 @@ class Judge:
         by_test = by_test or by_valid
         reference = Reference.of(by_valid, by_test)
         sign = 1.0 if reference.maximise else -1.0
-        valid, test = _of_incumbents(runs, by_valid, by_test)
+        with warnings.catch_warnings():  # boards tell how many runs are left out, see `Board.left_out`
+            warnings.simplefilter("ignore", MissingResultWarning)
+            valid, test = _of_incumbents(runs, by_valid, by_test)
+            best_seen = (
+                _best_test_seen(runs, by_test, sign) if self.best_test_seen else np.full(len(test), np.nan)
+            )
         counted = runs.evaluations()
         clock = runs.clock()
         valid_regret = sign * (reference.best_valid - valid)
@@ -169,9 +176,7 @@ class Judge:
             test=final(test),
             test_regret=final(test_regret),
             valid_regret=final(valid_regret),
-            best_test_seen=(
-                _best_test_seen(runs, by_test, sign) if self.best_test_seen else np.full(len(test), np.nan)
-            ),
+            best_test_seen=best_seen,
             evaluations=counted[:, -1].astype(np.float64),
             to_top=_first(sign * (valid - reference.top_valid) >= 0, counted),
             to_optimum=_first(valid == reference.best_valid, counted),

@@ -72,6 +72,33 @@ def test_pages_show_the_seconds(played, tmp_path):
     assert {"board.md", "board.html", "regret-by-seconds.svg"} <= written
 
 
+def test_runs_whose_architecture_has_no_test_result_are_counted(task, tmp_path):
+    """Nothing is missing for the search; a third of the table was never tested."""
+    untested = np.random.default_rng(1).random(len(task.table)) < 1 / 3
+    task.table.columns["test_accuracy"][untested] = np.nan
+    board = run_board(Rules.model_validate(RULES), tmp_path, tmp_path / "runs")
+    lacking = {}
+    for label in board.labels:
+        (path,) = (tmp_path / "runs" / "made-up" / label).iterdir()
+        runs = Runs.load(path)
+        ended = np.nanargmax(np.where(runs.present, runs.valid, -np.inf), axis=1)
+        lacking[label] = int(untested[task.rows(runs.genes[np.arange(12), ended])].sum())
+    assert all(lacking.values())
+    assert board.left_out("made/up") == board.as_data()["tasks"]["made/up"]["left_out"] == lacking
+    said = "the table has none of what they ended with: " + ", ".join(
+        f"{runs} of 12 runs of {label}" for label, runs in lacking.items()
+    )
+    assert f"\n\nLeft out of test results, because {said}.\n\n" in markdown_page(board, "x")
+    write_pages(board, tmp_path / "pages", "x")
+    page = (tmp_path / "pages" / "board.html").read_text(encoding="utf-8")
+    assert f"<p>Left out of test results, because {said}.</p>" in page
+
+
+def test_where_all_have_test_results_nothing_is_left_out(played):
+    assert played.left_out("made/up") == {}
+    assert "Left out" not in markdown_page(played, "x")
+
+
 def test_what_was_seen_on_a_board_is_on_its_pages(played, tmp_path):
     assert "What was seen" not in markdown_page(played, "x")
     rules = played.rules.model_copy(update={"observations": ["Evolution <wins>.", "By little."]})
