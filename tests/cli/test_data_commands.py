@@ -21,7 +21,7 @@ from nasbench_suite.content import CONTENT_FOLDERS, content_root
 COMMAND = [sys.executable, "-m", "nasbench_suite.cli"]
 OWN = (
     "--space nats_topology --name mine/one --index cell --valid accuracy=12:v12,200:v200 "
-    "--test accuracy=200:t"
+    "--test accuracy=200:t --percent"
 )
 
 
@@ -47,7 +47,6 @@ def test_an_own_file_is_imported_listed_and_queried(cli, frame):
         "table",
         "own.csv",
         *OWN.split(),
-        "--percent",
         "--cost",
         "seconds=seconds per run",
         both=True,
@@ -69,14 +68,14 @@ def test_exported_numbers_are_those_of_the_file(cli, frame, tmp_path):
     for epochs, column in ((12, "v12"), (200, "v200")):
         cli("export", "mine/one", "--epochs", epochs, "--out", f"{epochs}.csv.gz")
         found = pd.read_csv(tmp_path / f"{epochs}.csv.gz", dtype=str)
-        np.testing.assert_array_equal(found["valid_accuracy"].map(float), frame[column])
+        np.testing.assert_array_equal(found["valid_accuracy"].map(float), frame[column] / 100)
         assert ("test_accuracy" in found) == (epochs == 200)  # recorded after the last epoch only
     printed = cli("export", "mine/one")
     assert printed.encode() == gzip.decompress((tmp_path / "200.csv.gz").read_bytes())
     records = json.loads(cli("export", "mine/one", "--metrics", "valid_accuracy", "--json"))
     assert records[3]["valid_accuracy"] is None
     assert list(records[0]) == ["architecture", "valid_accuracy"]
-    assert records[0]["valid_accuracy"] == frame.v200[0]
+    assert records[0]["valid_accuracy"] == frame.v200[0] / 100
 
 
 def test_an_export_imports_to_the_same_numbers(cli, frame):
@@ -88,17 +87,17 @@ def test_an_export_imports_to_the_same_numbers(cli, frame):
 
 
 def test_trainings_are_exported_singly_or_averaged(cli, frame):
-    options = "--space nats_topology --name mine/three --index cell --valid accuracy=v12,v200,t".split()
+    options = "--space nats_topology --name mine/three --index cell --valid score=v12,v200,t".split()
     cli("import", "table", "own.csv", *options)
     every = json.loads(cli("export", "mine/three", "--repeat", "all", "--json"))
     one = json.loads(cli("export", "mine/three", "--repeat", 1, "--json"))
     mean = json.loads(cli("export", "mine/three", "--json"))
     for row in (0, 3):
-        trainings = [every[row][f"valid_accuracy_{place}"] for place in range(3)]
+        trainings = [every[row][f"valid_score_{place}"] for place in range(3)]
         expected = [None if np.isnan(v) else v for v in frame.loc[row, ["v12", "v200", "t"]]]
         assert trainings == expected
-        assert one[row]["valid_accuracy"] == expected[1]
-        assert mean[row]["valid_accuracy"] == pytest.approx(np.mean([v for v in expected if v is not None]))
+        assert one[row]["valid_score"] == expected[1]
+        assert mean[row]["valid_score"] == pytest.approx(np.mean([v for v in expected if v is not None]))
 
 
 def test_export_of_a_published_table(cli, official_records, tmp_path):

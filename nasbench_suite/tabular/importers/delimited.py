@@ -1,6 +1,7 @@
 """Any CSV or Parquet file whose rows are architectures, read as a `TableMapping` says."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from nasbench_suite.errors import (
     ArchitectureError,
     DamagedFileError,
     NasbenchSuiteError,
+    NasbenchSuiteWarning,
 )
 from nasbench_suite.foreign.cells import Cells, read_cells, shown
 from nasbench_suite.formula import Formula
@@ -23,6 +25,8 @@ from nasbench_suite.tabular.table import Column, Table
 
 _QUOTED = re.compile(r"`([^`]*)`")
 _PARSED_BETWEEN_REPORTS = 1000
+_SMALLEST_OF_LARGEST = 0.01
+"""A fraction that no architecture exceeds this in is per cent of per cent, more likely than not."""
 
 
 def convert(job: ImportJob) -> None:
@@ -35,7 +39,8 @@ def convert(job: ImportJob) -> None:
     UnknownNameError
         When a column or metric is not there.
     DamagedFileError
-        When an architecture is there twice, or a cell is no number or infinite: names the line.
+        When an architecture is there twice, a cell is no number or infinite, or a fraction is not between 0
+        and 1: names the line.
     NasbenchSuiteError
         When there is no mapping, or the file cannot be read.
     """
@@ -126,7 +131,7 @@ def _table(
         source,
         genes,
         {
-            metric: _column(cells, f"metric {metric} of task {dataset}", columns, epochs, len(repeats), job)
+            metric: _column(cells, dataset, metric, columns, epochs, len(repeats), job)
             for metric, columns in task.columns.items()
         },
         rows=task.rows,
@@ -165,8 +170,15 @@ def _repeats(dataset: str, task: TaskMapping) -> list[str]:
 
 
 def _column(
-    cells: Cells, what: str, columns: Formulas | ByEpoch, epochs: list[int], repeats: int, job: ImportJob
+    cells: Cells,
+    dataset: str,
+    name: str,
+    columns: Formulas | ByEpoch,
+    epochs: list[int],
+    repeats: int,
+    job: ImportJob,
 ) -> Column:
+    what = f"metric {name} of task {dataset}"
     by_epoch = _by_epoch(columns)
     recorded: Recorded = "each epoch"
     if sorted(map(int, by_epoch)) != epochs:
@@ -175,15 +187,43 @@ def _column(
                 f"{what} has epochs {', '.join(by_epoch)} where the task has {', '.join(map(str, epochs))}; "
                 "give all of them, or the last only."
             )
-        metric = what.split()[1]
-        recorded = "once" if job.sheet.metrics[metric].role == "info" and not by_epoch else "last epoch"
+        recorded = "once" if job.sheet.metrics[name].role == "info" and not by_epoch else "last epoch"
     ordered = {epoch: by_epoch[epoch] for epoch in sorted(by_epoch, key=int)} if by_epoch else columns
     computed = [[_compute(cells, text) for text in formulas] for formulas in _per_training(ordered)]
     if len({len(trainings) for trainings in computed}) > 1:
         raise NasbenchSuiteError(
             f"{what} has one column after some epochs and {repeats} after others; give as many for each."
         )
-    return Column(np.array(computed, dtype=np.float64).transpose(2, 1, 0), recorded)
+    values = np.array(computed, dtype=np.float64).transpose(2, 1, 0)
+    if job.sheet.metrics[name].unit == "fraction":
+        _check_fractions(cells, name, values)
+    return Column(values, recorded)
+
+
+def _check_fractions(cells: Cells, name: str, values: NDArray[np.float64]) -> None:
+    """Refuse what can be no fraction, and warn of what was probably divided by 100 once too often.
+
+    Raises
+    ------
+    DamagedFileError
+        When a value is not between 0 and 1: names the line.
+    """
+    outside = (values < 0) | (values > 1)
+    if outside.any():
+        place = cells.place(int(np.flatnonzero(outside.any(axis=(1, 2)))[0]))
+        raise DamagedFileError(
+            f"{cells.file}, {place}: {name} is {values[outside][0]:.6g}, where a fraction is between 0 "
+            "and 1; divide a column in per cent by 100 (--percent), or give the metric another unit "
+            "(--valid 'score[points]=COLUMN')."
+        )
+    largest = np.nanmax(values, initial=0.0)
+    if 0 < largest <= _SMALLEST_OF_LARGEST:
+        warnings.warn(
+            f"{name} is {largest:.6g} at most; if the file has fractions already, import it again without "
+            "--percent.",
+            NasbenchSuiteWarning,
+            stacklevel=2,
+        )
 
 
 def _compute(cells: Cells, text: str) -> NDArray[np.float64]:

@@ -12,7 +12,13 @@ import pytest
 
 from nasbench_suite.cards import CardError, read_card
 from nasbench_suite.content import content_root
-from nasbench_suite.errors import ArchitectureError, DamagedFileError, NasbenchSuiteError, UnknownNameError
+from nasbench_suite.errors import (
+    ArchitectureError,
+    DamagedFileError,
+    NasbenchSuiteError,
+    NasbenchSuiteWarning,
+    UnknownNameError,
+)
 from nasbench_suite.spaces import get_space
 from nasbench_suite.tabular import TabularBenchmark
 from nasbench_suite.tabular.importers.delimited import convert
@@ -218,8 +224,26 @@ def test_epochs_and_trainings_are_where_they_belong(imported):
 def test_formulas_are_arithmetic(imported, formula, value):
     v, o = np.array([1.5, 2.25]), np.array([4.0, 0.3])
     text = "arch,val,other (s)\n0,1.5,4\n1,2.25,0.3\n"
-    one = imported(VALID.replace('"val"', f"'{formula}'"), text)["one"]
+    mapping = VALID.replace('"val"', f"'{formula}'").replace('"fraction"', '"points"')
+    one = imported(mapping, text)["one"]
     assert one.table.columns["valid_accuracy"][:, 0, 0].tolist() == value(v, o).tolist()
+
+
+@pytest.mark.parametrize(("value", "shown"), [("91.5", "91.5"), ("1.0001", "1.0001"), ("-0.01", "-0.01")])
+def test_what_is_no_fraction_is_refused_by_its_line(imported, value, shown):
+    says = rf"line 4: valid_accuracy is {shown}, where a fraction is between 0 and 1; divide .*\(--percent\)"
+    with pytest.raises(DamagedFileError, match=says):
+        imported(VALID, f"arch,val\n0,0\n1,1\n2,{value}\n")
+    one = imported(VALID, "arch,val\n0,0\n1,1\n2,\n")["one"]
+    assert one.table.columns["valid_accuracy"][:2, 0, 0].tolist() == [0.0, 1.0]
+
+
+def test_fractions_that_were_divided_by_100_are_warned_of(imported):
+    mapping = VALID.replace('"val"', '"val / 100"')
+    with pytest.warns(NasbenchSuiteWarning, match="valid_accuracy is 0.0092 at most; if the file has frac"):
+        imported(mapping, "arch,val\n0,0.915\n1,0.92\n")
+    imported(mapping, "arch,val\n0,0.915\n1,1.92\n")  # of a thousand classes, perhaps
+    imported(mapping, "arch,val\n0,0\n1,\n")
 
 
 @pytest.mark.parametrize(
