@@ -171,10 +171,8 @@ class Search:
         trains = getattr(benchmark, "trains", False)
         if trains:
             probe = probe[:0]  # what is to be trained takes long, and its names and costs are known without
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", MissingResultWarning
-            )  # of what a search meets, it says at its end
+        with warnings.catch_warnings():  # of what its proposals meet, a search tells at its end
+            warnings.simplefilter("ignore", MissingResultWarning)
             answer = benchmark.query(probe, repeat=repeat, info=wanted)
         if self.budget.seconds is not None and answer.seconds is None:
             raise NasbenchSuiteError(
