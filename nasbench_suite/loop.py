@@ -106,7 +106,8 @@ def _played(
         else:
             evaluations = _evaluate(strategy, benchmark, proposals, repeat, required)
             record.count_missing(evaluations, meter.active)
-            record.count_undefined(strategy.reward.undefined(evaluations), meter.active)
+            if strategy.reward.formula:
+                record.count_undefined(strategy.reward.undefined(evaluations), meter.active)
         if not strategy.uses_results and evaluations.seconds is not None:
             evaluations = replace(evaluations, seconds=np.zeros(strategy.runs))  # scored for the record only
         if strategy.resumes and evaluations.seconds is not None:
