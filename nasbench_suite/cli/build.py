@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from nasbench_suite.cli.output import (
-    Jobs,
-    Json,
-    Quiet,
-    interruptible,
-    note,
-    print_json,
-    print_table,
-    progress,
-)
+from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, note, print_json, print_table
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.content import data_root
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.tabular.datasheet import described_tasks

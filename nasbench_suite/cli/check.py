@@ -4,7 +4,8 @@ import importlib.util
 
 import typer
 
-from nasbench_suite.cli.output import Json, Quiet, complain, interruptible, print_json, progress
+from nasbench_suite.cli.output import Json, Quiet, complain, interruptible, print_json
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.content import content_root
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.hardware import known_costs

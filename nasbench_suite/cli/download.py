@@ -5,16 +5,8 @@ from pathlib import Path
 import typer
 
 from nasbench_suite.cli.import_ import report_import
-from nasbench_suite.cli.output import (
-    Jobs,
-    Json,
-    Quiet,
-    interruptible,
-    note,
-    print_json,
-    print_table,
-    progress,
-)
+from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, note, print_json, print_table
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.errors import UnknownNameError
 from nasbench_suite.tabular.datasheet import datasheets
 

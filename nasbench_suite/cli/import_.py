@@ -9,16 +9,8 @@ import typer
 
 from nasbench_suite.benchmark import Role
 from nasbench_suite.cards import read_card
-from nasbench_suite.cli.output import (
-    Jobs,
-    Json,
-    Quiet,
-    interruptible,
-    note,
-    print_json,
-    print_table,
-    progress,
-)
+from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, note, print_json, print_table
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.cli.table_options import table_mapping
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.spaces import get_space

@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nasbench_suite.cli.output import (
-    Jobs,
-    Json,
-    Quiet,
-    interruptible,
-    note,
-    print_json,
-    print_table,
-    progress,
-)
+from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, note, print_json, print_table
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.leaderboards.rules import find_leaderboard, read_rules
 from nasbench_suite.workers import available_cores, workers
 

@@ -1,26 +1,22 @@
-"""What commands print: tables for people, JSON for programs, progress on the error stream."""
+"""What commands print: tables for people, JSON for programs, remarks and errors on the error stream."""
 
 import json
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.progress import TimeRemainingColumn as Remaining
 from rich.table import Table
 
 from nasbench_suite.errors import NasbenchSuiteWarning
 
-_SECONDS_BEFORE_BAR = 2.0
 INTERRUPTED = 130
 
 Json = typer.Option(False, "--json", help="Print JSON instead of a table.")
-Quiet = typer.Option(False, "--quiet", "-q", help="No progress bar.")
+Quiet = typer.Option(False, "--quiet", "-q", help="Do not show how far it is.")
 Jobs = typer.Option(
     0, "--jobs", "-j", min=0, help="Worker processes; 0 for one per core.", show_default=False
 )
@@ -89,34 +85,6 @@ def print_table(
     if not console.is_terminal:
         console = Console(highlight=False, width=10_000)
     console.print(table)
-
-
-@contextmanager
-def progress(what: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function of (done, all) that shows a bar once the work has taken two seconds."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        Remaining(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    task = bar.add_task(what, total=None)
-    # A timer, since the first piece of work may itself take long.
-    timer = threading.Timer(_SECONDS_BEFORE_BAR, bar.start)
-    timer.daemon = True
-    if not quiet and bar.console.is_terminal:
-        timer.start()
-    try:
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-    finally:
-        timer.cancel()
-        if timer.is_alive():
-            timer.join()
-        if bar.live.is_started:
-            bar.stop()
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table, progress
+from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.errors import NasbenchSuiteError
 
 if TYPE_CHECKING:  # SciPy, scikit-learn and matplotlib load when something is fitted, not for --help

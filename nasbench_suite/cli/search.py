@@ -13,16 +13,8 @@ import typer
 from nasbench_suite.benchmark import Benchmark
 from nasbench_suite.blocks import in_folder, keep_runs, play_blocks
 from nasbench_suite.cli.front_report import report_fronts
-from nasbench_suite.cli.output import (
-    Jobs,
-    Json,
-    Quiet,
-    interruptible,
-    note,
-    print_json,
-    print_table,
-    progress,
-)
+from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, note, print_json, print_table
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.cli.settings import parse_settings
 from nasbench_suite.clock import Budget, Duplicates, Overshoot
 from nasbench_suite.content import data_root

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import typer
 
-from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table, progress
+from nasbench_suite.cli.output import Json, Quiet, interruptible, note, print_json, print_table
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.cli.settings import parse_settings
 from nasbench_suite.errors import NasbenchSuiteError
 

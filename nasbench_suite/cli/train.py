@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import typer
 
-from nasbench_suite.cli.output import Json, Quiet, interruptible, print_json, print_table, progress
+from nasbench_suite.cli.output import Json, Quiet, interruptible, print_json, print_table
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.spaces import Genes, get_space
 from nasbench_suite.storage import write_whole
 

@@ -5,16 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nasbench_suite.cli.output import (
-    Jobs,
-    Json,
-    Quiet,
-    interruptible,
-    note,
-    print_json,
-    print_table,
-    progress,
-)
+from nasbench_suite.cli.output import Jobs, Json, Quiet, interruptible, note, print_json, print_table
+from nasbench_suite.cli.progress import progress
 from nasbench_suite.workers import available_cores, workers
 
 if TYPE_CHECKING:  # torch, SciPy and matplotlib load when something is trained, not for --help
