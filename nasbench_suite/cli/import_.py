@@ -183,7 +183,7 @@ def report_import(
     if as_json:
         print_json({"tables": facts, "seconds": round(seconds, 3)})
         return
-    headings = ["task", "epochs", "metrics", "rows", "missing", "repeats", "MB"]
+    headings = ["task", "epochs", "metrics", "rows", "absent", "repeats", "MB"]
     print_table(headings, [[_shown(fact[key]) for key in headings] for fact in facts], left=3)
     for fact in facts:
         for metric, rows in fact["without_result"].items():
@@ -199,11 +199,11 @@ def _facts(task: str) -> dict[str, Any]:
     table = read_any_table(path)
     facts: dict[str, Any] = {"task": task, "epochs": [], "metrics": list(table.metrics)}
     if isinstance(table, OperatorTable):
-        facts |= {"rows": None, "missing": 0, "without_result": {}}  # sums answer for the whole space
+        facts |= {"rows": None, "absent": 0, "without_result": {}}  # sums answer for the whole space
     else:
         space = get_space(table.description.space)
         whole = space.size if table.description.rows == "string" else space.distinct
-        facts |= {"epochs": table.epochs.tolist(), "rows": len(table), "missing": whole - len(table)}
+        facts |= {"epochs": table.epochs.tolist(), "rows": len(table), "absent": whole - len(table)}
         facts["without_result"] = _without_result(table)
     return facts | {
         "repeats": len(table.description.repeats),

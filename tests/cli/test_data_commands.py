@@ -112,7 +112,7 @@ def test_shipped_mapping_imports_the_topology_space(cli, shared_data):
     mapping = content_root() / "tabular" / "nats_topology" / "from-csv.toml"
     made = json.loads(cli("import", "table", file, "--mapping", mapping, "--name", "nats", "--json"))
     assert {table["rows"] for table in made["tables"]} == {15625}
-    assert {table["missing"] for table in made["tables"]} == {0}
+    assert {table["absent"] for table in made["tables"]} == {0}
     assert "nats/cifar10-valid@12" in [table["task"] for table in made["tables"]]
     again = cli("import", "table", file, "--mapping", mapping, "--name", "nats", both=True)
     assert "replaced what was there before of nats/ImageNet16-120" in again

@@ -230,7 +230,7 @@ def test_commands_know_operator_tables(tmp_path, cli):
     path = written(tmp_path)
     assert "sums" in cli("import", "hw-nas-bench", path, "--partial", "--quiet")
     made = json.loads(cli("import", "hw-nas-bench", path, "--partial", "--json", "--name", "own"))["tables"]
-    assert {t["task"]: (t["rows"], t["missing"]) for t in made} == {
+    assert {t["task"]: (t["rows"], t["absent"]) for t in made} == {
         "own/ImageNet16-120": (3, 15622),
         "own/cifar10": (3, 15622),
         "own/cifar100": (3, 15622),
