@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Literal, get_args
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from nasbench_suite.benchmark import Benchmark, Evaluations
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.strategies.base import Proposals
+from nasbench_suite.whole_numbers import whole_number
 
 Overshoot = Literal["finish", "discard"]
 Duplicates = Literal["count", "free"]
@@ -42,11 +44,17 @@ class Budget:
             raise NasbenchSuiteError("a budget has either evaluations or seconds; give exactly one of them.")
         if self.overshoot not in get_args(Overshoot):
             raise NasbenchSuiteError(f"overshoot is 'finish' or 'discard', not {self.overshoot!r}.")
-        amount = self.evaluations if self.evaluations is not None else self.seconds
-        if not (amount is not None and 0 < amount < float("inf")):
-            raise NasbenchSuiteError(f"the budget is {amount}; it must be a positive number.")
-        if self.evaluations is not None and type(self.evaluations) is not int:
-            raise NasbenchSuiteError(f"the budget is {amount} evaluations; it must be a whole number.")
+        if self.evaluations is not None:
+            evaluations = whole_number(self.evaluations, "the budget in evaluations", 1)
+            object.__setattr__(self, "evaluations", evaluations)
+        if self.seconds is not None:
+            object.__setattr__(self, "seconds", _positive(self.seconds))
+
+
+def _positive(seconds: object) -> float:
+    if not isinstance(seconds, Real) or not 0 < float(seconds) < float("inf"):
+        raise NasbenchSuiteError(f"the budget in seconds must be a positive number, not {seconds!r}.")
+    return float(seconds)
 
 
 class Meter:

@@ -30,6 +30,7 @@ from nasbench_suite.strategies.constraint import Constraint, CostBounds, check_r
 from nasbench_suite.strategies.objective import VALID, Objective
 from nasbench_suite.strategies.reward import Reward
 from nasbench_suite.tasks import TRAINING, load_benchmark
+from nasbench_suite.whole_numbers import whole_number
 
 if TYPE_CHECKING:  # it loads torch
     from nasbench_suite.training.gan.setting import GanSetting
@@ -84,10 +85,15 @@ class Search:
             raise NasbenchSuiteError(f"duplicates is 'count' or 'free', not {self.duplicates!r}.")
         if self.handling not in get_args(Handling):
             raise NasbenchSuiteError(f"handling is 'penalty' or 'reject', not {self.handling!r}.")
-        if not isinstance(self.runs, int) or self.runs < 1:
-            raise NasbenchSuiteError(f"runs must be a whole number of at least 1, not {self.runs}.")
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise NasbenchSuiteError(f"the seed must be a whole number of at least 0, not {self.seed}.")
+        object.__setattr__(self, "runs", whole_number(self.runs, "runs", 1))
+        object.__setattr__(self, "seed", whole_number(self.seed, "the seed", 0))
+        for name in ("objectives", "constraints"):
+            if isinstance(getattr(self, name), str):
+                raise NasbenchSuiteError(f"{name} are a list of texts; write [{getattr(self, name)!r}].")
+        if not isinstance(self.benchmark, str) and not hasattr(self.benchmark, "query"):
+            raise NasbenchSuiteError(
+                f"a search is on the name of a task or on a benchmark, not on {self.benchmark!r}."
+            )
 
     @cached_property
     def source(self) -> StrategySource:

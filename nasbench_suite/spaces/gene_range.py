@@ -33,7 +33,12 @@ class GeneRange:
             When they have not.
         """
         n_genes = len(self._limits)
-        if not isinstance(genes, np.ndarray) or genes.ndim != 2 or genes.shape[1] != n_genes:
+        if not isinstance(genes, np.ndarray):
+            raise ArchitectureError(
+                f"space {self._name!r} takes genes as an array of NumPy of shape [n, {n_genes}], not as a "
+                f"{type(genes).__name__}; give np.array(genes, np.uint8)."
+            )
+        if genes.ndim != 2 or genes.shape[1] != n_genes:
             raise ArchitectureError(
                 f"space {self._name!r} takes genes of shape [n, {n_genes}], "
                 f"not {np.shape(genes)}; put single architectures into a batch of one."

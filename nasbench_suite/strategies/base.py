@@ -212,8 +212,9 @@ def resolve_hyperparameters(cls: type, given: Mapping[str, Setting]) -> dict[str
         if type(value) is not type(defaults[key]) and not (
             isinstance(defaults[key], float) and type(value) is int
         ):
+            kind = type(defaults[key]).__name__
             raise NasbenchSuiteError(
-                f"hyperparameter {key} of {cls.__name__} is a {type(defaults[key]).__name__}, not {value!r}."
+                f"hyperparameter {key} of {cls.__name__} is of type {kind}, not {value!r}."
             )
     return {**defaults, **given}
 

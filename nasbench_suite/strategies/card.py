@@ -38,7 +38,7 @@ class Hyperparameter(Card):
             value = float(value)
         if type(value) is not expected:
             raise NasbenchSuiteError(
-                f"hyperparameter {name} is a {expected.__name__} (card: {self.value!r}), not {value!r}."
+                f"hyperparameter {name} is of type {expected.__name__} (card: {self.value!r}), not {value!r}."
             )
         if self.choices is not None and value not in self.choices:
             raise NasbenchSuiteError(f"hyperparameter {name} is one of {self.choices}, not {value!r}.")

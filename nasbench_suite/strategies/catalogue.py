@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import TypeGuard
 
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
 from nasbench_suite.strategies.base import Strategy
@@ -58,12 +59,17 @@ def _from_file(spec: str) -> StrategyClass:
     if found is None:
         classes = [n for n, c in vars(module).items() if _is_strategy(c) and c.__module__ == module.__name__]
         raise UnknownNameError(f"strategy class in {file} called", name, classes)
+    return _checked(found, f"{name} in {file}")
+
+
+def _checked(found: object, what: str) -> StrategyClass:
+    """Return what is given for a strategy's class if it is one that can be played."""
     if not _is_strategy(found):
-        raise NasbenchSuiteError(f"{name} in {file} is no subclass of Strategy or SingleRunStrategy.")
+        raise NasbenchSuiteError(f"{what} is no subclass of Strategy or SingleRunStrategy.")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
-        raise NasbenchSuiteError(f"{name} in {file} lacks {missing}; define it.")
-    return found  # type: ignore[no-any-return]  # checked above
+        raise NasbenchSuiteError(f"{what} lacks {missing}; define it.")
+    return found
 
 
 def file_spec(strategy: str | StrategyClass) -> str | StrategyClass:
@@ -90,7 +96,7 @@ def _load_file(path: Path) -> ModuleType:
     return module
 
 
-def _is_strategy(found: object) -> bool:
+def _is_strategy(found: object) -> TypeGuard[StrategyClass]:
     return isinstance(found, type) and issubclass(found, Strategy | SingleRunStrategy)
 
 
@@ -125,7 +131,11 @@ class StrategySource:
             card = cards[strategy]
             found = importlib.util.find_spec(card.implementation.partition(":")[0])
             return cls(strategy, Path(found.origin) if found and found.origin else None, card)
-        found_class = get_strategy(strategy) if isinstance(strategy, str) else strategy
+        found_class = (
+            get_strategy(strategy)
+            if isinstance(strategy, str)
+            else _checked(strategy, getattr(strategy, "__name__", repr(strategy)))
+        )
         try:
             path = Path(inspect.getfile(found_class))
         except (OSError, TypeError):

@@ -258,7 +258,10 @@ def test_own_strategy_from_a_file(cli):
         ("query graph/cora 0000:gcn,gcn,gcn,gcn --repeat 3", "holds 1 training"),
         ("show regularised_evolution", "did you mean regularized_evolution"),
         ("search graph/cora --strategy regularised --evaluations 9", "did you mean regularized_evolution"),
-        ("search graph/cora --strategy genetic --evaluations 0", "must be a positive number"),
+        (
+            "search graph/cora --strategy genetic --evaluations 0",
+            "must be a whole number of at least 1, not 0",
+        ),
         ("search graph/cora --strategy genetic", "give exactly one of them"),
         ("search graph/cora --strategy genetic --seconds 10", "records no training time"),
         ("search graph/cora --strategy genetic --evaluations 9 --runs 0", "at least 1, not 0"),
@@ -266,7 +269,7 @@ def test_own_strategy_from_a_file(cli):
             "search graph/cora --strategy genetic --evaluations 9 --set populatoin=3",
             "did you mean population",
         ),
-        ("search graph/cora --strategy genetic --evaluations 9 --set population=a", "is a int"),
+        ("search graph/cora --strategy genetic --evaluations 9 --set population=a", "is of type int"),
         ("search graph/cora --strategy genetic --evaluations 9 --set population=1", "at least 2"),
         ("search graph/cora --strategy genetic --evaluations 9 --reward valid-flops", "flops"),
         (

@@ -211,15 +211,15 @@ def test_settings_replace_the_cards_values(tmp_path):
     [
         ({"population": 0}, "population is 0; it must be at least 1"),
         ({"population": 101}, "population is 101; it must be at most 100"),
-        ({"population": 5.0}, "population is a int"),
-        ({"population": True}, "population is a int"),
-        ({"population": "5"}, "population is a int"),
+        ({"population": 5.0}, "population is of type int"),
+        ({"population": True}, "population is of type int"),
+        ({"population": "5"}, "population is of type int"),
         ({"rate": -0.1}, "rate is -0.1; it must be at least 0"),
-        ({"rate": "high"}, "rate is a float"),
-        ({"rate": True}, "rate is a float"),
+        ({"rate": "high"}, "rate is of type float"),
+        ({"rate": True}, "rate is of type float"),
         ({"mode": "worst"}, "mode is one of"),
-        ({"mode": 1}, "mode is a str"),
-        ({"noisy": 1}, "noisy is a bool"),
+        ({"mode": 1}, "mode is of type str"),
+        ({"noisy": 1}, "noisy is of type bool"),
     ],
 )
 def test_settings_out_of_range_or_of_another_type_are_refused(tmp_path, setting, says):

@@ -233,7 +233,12 @@ def test_a_file_that_does_not_run_is_an_error(tmp_path, cora):
     ("changes", "says"),
     [
         ({"runs": 0}, "runs must be"),
+        ({"runs": True}, "runs must be"),
+        ({"runs": "3"}, "runs must be a whole number of at least 1, not '3'"),
         ({"seed": -1}, "seed must be"),
+        ({"seed": 1.5}, "seed must be"),
+        ({"constraints": "params_millions <= 1"}, r"write \['params_millions <= 1'\]"),
+        ({"objectives": "valid"}, r"objectives are a list of texts; write \['valid'\]"),
         ({"settings": {"population": 0}}, "population is 0"),
         ({"settings": {"size": 3}}, "no hyperparameter"),
         ({"reward": "valid - latency"}, "latency_seconds"),
@@ -246,6 +251,27 @@ def test_a_file_that_does_not_run_is_an_error(tmp_path, cora):
 def test_a_wrong_request_is_an_error_before_any_work(cora, changes, says):
     with pytest.raises(NasbenchSuiteError, match=says):
         search("regularized_evolution", cora, **{"evaluations": 5, **changes})
+
+
+@pytest.mark.parametrize(
+    ("strategy", "task", "says"),
+    [
+        (dict, "graph/cora", "dict is no subclass of Strategy or SingleRunStrategy"),
+        (len, "graph/cora", "len is no subclass of Strategy"),
+        (7, "graph/cora", "7 is no subclass of Strategy"),
+        (SingleRunStrategy, "graph/cora", "SingleRunStrategy lacks observe, propose; define it"),
+        ("random_search", None, "on the name of a task or on a benchmark, not on None"),
+    ],
+)
+def test_what_is_no_strategy_or_no_benchmark_is_said(strategy, task, says):
+    with pytest.raises(NasbenchSuiteError, match=says):
+        search(strategy, task, evaluations=5)
+
+
+def test_numbers_of_numpy_are_numbers(cora):
+    own = search("random_search", cora, evaluations=5, runs=3, seed=4)
+    asked = {"evaluations": np.int32(5), "runs": np.uint8(3), "seed": np.int64(4)}
+    assert search("random_search", cora, **asked).sha256() == own.sha256()
 
 
 def test_an_error_in_a_worker_is_the_callers(small_blocks, pool, tmp_path, data_folder):
@@ -279,7 +305,7 @@ def test_a_class_and_an_object_are_played_as_they_are(cora):
 
 @pytest.mark.parametrize("value", ["7", 7.0, True])
 def test_settings_of_a_class_without_a_card_keep_their_type(cora, value):
-    with pytest.raises(NasbenchSuiteError, match="hyperparameter start of Fixed is a int"):
+    with pytest.raises(NasbenchSuiteError, match="hyperparameter start of Fixed is of type int"):
         search(Fixed, cora, evaluations=3, settings={"start": value})
 
 

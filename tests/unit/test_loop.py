@@ -207,11 +207,17 @@ def test_a_missing_result_is_recorded_as_missing(costly):
     assert runs.length.tolist() == [3]
 
 
-@pytest.mark.parametrize("amount", [0, -1, float("inf"), float("nan")])
+@pytest.mark.parametrize("amount", [0, -1, float("inf"), float("nan"), "10"])
 def test_a_budget_is_positive_and_finite(amount):
-    with pytest.raises(NasbenchSuiteError, match="must be a positive number"):
+    with pytest.raises(NasbenchSuiteError, match=r"seconds must be a positive number, not .*\."):
         Budget(seconds=amount)
-    with pytest.raises(NasbenchSuiteError, match="must be a positive number"):
+    with pytest.raises(NasbenchSuiteError, match="must be a whole number of at least 1, not"):
+        Budget(evaluations=amount)
+
+
+@pytest.mark.parametrize("amount", [2.5, True])
+def test_evaluations_are_counted_in_whole_numbers(amount):
+    with pytest.raises(NasbenchSuiteError, match=f"evaluations must be a whole number .* not {amount}"):
         Budget(evaluations=amount)
 
 

@@ -73,8 +73,8 @@ def test_settings_are_the_classs_own_replaced_by_those_given(made_up):
     ("settings", "error", "says"),
     [
         ({"step_cont": 1}, UnknownNameError, "did you mean step_count"),
-        ({"step_count": 1.5}, NasbenchSuiteError, "step_count of Climber is a int"),
-        ({"temperature": "hot"}, NasbenchSuiteError, "temperature of Climber is a float"),
+        ({"step_count": 1.5}, NasbenchSuiteError, "step_count of Climber is of type int"),
+        ({"temperature": "hot"}, NasbenchSuiteError, "temperature of Climber is of type float"),
     ],
 )
 def test_wrong_settings_are_refused(made_up, settings, error, says):
