@@ -100,7 +100,7 @@ def _played(
     paused = Paused(strategy.runs)
     ends_alone = not strategy.uses_results and not required and getattr(benchmark, "trains", False)
     while meter.active.any():
-        proposals = strategy.ask()
+        proposals = _proposals(strategy)
         if ends_alone:
             evaluations = _unscored(strategy)
         else:
@@ -135,6 +135,16 @@ def _played(
     if ends_alone:
         record.score_ends(benchmark, repeat)
     return record
+
+
+def _proposals(strategy: Strategy) -> Proposals:
+    found: object = strategy.ask()
+    if not isinstance(found, Proposals):
+        raise NasbenchSuiteError(
+            f"ask of strategy {strategy_label(strategy)} returned a {type(found).__name__}; it has to return "
+            "Proposals(genes)."
+        )
+    return found
 
 
 def _feasible(constraints: tuple[Constraint, ...], evaluations: Evaluations) -> NDArray[np.bool_] | None:

@@ -221,6 +221,13 @@ def test_evaluations_are_counted_in_whole_numbers(amount):
         Budget(evaluations=amount)
 
 
+def test_a_strategy_that_does_not_return_proposals_is_named(costly):
+    strategy = Scripted(costly, [[0]])
+    strategy.ask = lambda: costly.table.genes[:1]
+    with pytest.raises(NasbenchSuiteError, match=r"ask of strategy Scripted returned a ndarray; it has to"):
+        play(strategy, costly, Budget(evaluations=3))
+
+
 @pytest.mark.parametrize("given", [{}, {"evaluations": 1, "seconds": 1.0}])
 def test_a_budget_has_exactly_one_amount(given):
     with pytest.raises(NasbenchSuiteError, match="exactly one"):
