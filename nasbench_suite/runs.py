@@ -80,6 +80,10 @@ class Runs:
     endings: NDArray[np.bytes_] | None = None
     findings: dict[str, NDArray[Any]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not self.epochs.size:  # not given: all trainings are full ones
+            object.__setattr__(self, "epochs", np.zeros(self.valid.shape, np.int32))
+
     def __repr__(self) -> str:
         who = f"{self.request.get('strategy', 'a strategy')} on {self.request.get('task', 'a benchmark')}"
         return f"<Runs of {who}: {len(self.length)} runs, up to {self.valid.shape[1]} proposals each>"

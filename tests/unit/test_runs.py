@@ -213,6 +213,16 @@ def test_a_flipped_byte_anywhere_is_noticed_or_harmless(path, readings_of_flippe
     assert len(found) == len(positions)
 
 
+def test_a_record_without_epochs_is_of_full_trainings_and_is_read_back(tmp_path):
+    made = made_runs(5)
+    own = Runs(made.request, made.genes, made.valid, made.length, made.counted)
+    own.save(tmp_path / "own.h5")
+    again = Runs.load(tmp_path / "own.h5")
+    assert again.sha256() == own.sha256()
+    assert again.epochs.shape == (7, 30)
+    assert not again.epochs.any()
+
+
 def test_an_absent_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(NasbenchSuiteError, match=r"absent\.h5"):
         Runs.load(tmp_path / "absent.h5")
