@@ -48,18 +48,14 @@ class _AveragePool2d(nn.AvgPool2d):
     def forward(self, x: Tensor) -> Tensor:
         """Return `[n, channels, ...]`."""
         of_neighbours = (self.kernel_size, self.stride, self.padding) == (3, 1, 1)
-        if of_neighbours and x.device.type == "cpu" and x.dtype == torch.bfloat16 and _compiles():
+        slow = x.device.type == "cpu" and x.dtype == torch.bfloat16 and torch.compiler.is_dynamo_compiling()
+        if of_neighbours and slow:
             return convolved_mean(x)
         if not (x.is_cuda and self.padding):
             return super().forward(x)
         if of_neighbours:
             return neighbour_mean(x)
         return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
-
-
-def _compiles() -> bool:
-    """Whether PyTorch traces to compile, rather than to export the operations as they are."""
-    return torch.compiler.is_compiling() and not torch.compiler.is_exporting()
 
 
 def max_pool(dims: Dims, kernel: int, stride: int, padding: int = 0, *, ceil: bool = False) -> nn.Module:

@@ -131,5 +131,5 @@ def test_only_a_compiler_for_a_cpu_gets_the_convolution_in_place_of_the_pool(ope
     assert torch.conv2d in operations_compiled(torch.bfloat16)
     assert torch.conv2d not in operations_compiled(torch.float32)
     x = drawn((2, 3, 5, 4)).to(torch.bfloat16)
-    exported = torch.export.export(average_pool(2, 3, 1, 1), (x,)).graph.nodes
+    exported = torch.export.export(average_pool(2, 3, 1, 1), (x,), strict=False).graph.nodes
     assert "aten.avg_pool2d.default" in [str(node.target) for node in exported]
