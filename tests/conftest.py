@@ -20,7 +20,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import h5py
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
+
+if not torch.cuda.is_available():
+    # Kernels for GPUs are interpreted; Triton asks once, when whatever needs it first imports it.
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 from nasbench_suite import get_space, load_benchmark
 from nasbench_suite.benchmark import Metric

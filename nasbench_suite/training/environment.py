@@ -22,6 +22,7 @@ def environment(device: str, *, compiled: bool = False) -> Environment:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue  # not every data set needs every package
+    found["torch"] = str(torch.__version__)  # with its build, for which CUDA or for a CPU
     found["processor"] = f"{processor()}, {os.cpu_count()} cores"
     found["capability"] = torch.backends.cpu.get_cpu_capability()
     found["device"] = torch.cuda.get_device_name() if device.startswith("cuda") else device

@@ -303,11 +303,12 @@ def test_mutation_is_that_of_the_published_notebook(space, matrices, parent):
     n = 40_000
     mutants = space.mutate(np.random.default_rng(9), np.tile(parent, (n, 1)))
     flips = bits[valid] ^ parent[:21]
-    weight = (1 / 6) ** flips.sum(axis=1)
+    flipped = flips.sum(axis=1, dtype=np.int64)
+    weight = (1 / 6) ** flipped
     chance = flips.T @ weight / weight.sum()
     found = (mutants[:, :21] != parent[:21]).mean(axis=0)
     assert (np.abs(found - chance) < 4.5 * np.sqrt(chance * (1 - chance) / n) + 1e-9).all()
-    number = np.bincount(flips.sum(axis=1), weights=weight, minlength=22) / weight.sum() * n
+    number = np.bincount(flipped, weights=weight, minlength=22) / weight.sum() * n
     counted = np.bincount((mutants[:, :21] != parent[:21]).sum(axis=1), minlength=22)
     common = number > 10
     expected = number[common] * counted[common].sum() / number[common].sum()

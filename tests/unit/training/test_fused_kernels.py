@@ -1,7 +1,5 @@
 """The kernels for GPUs do what PyTorch's operations do; without a GPU Triton's interpreter runs them."""
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -12,8 +10,6 @@ from nasbench_suite.training.networks import Skeleton
 from nasbench_suite.training.seeds import initial_states
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-if DEVICE.type == "cpu":
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 pytest.importorskip("triton", reason="Triton is not installed; it comes with PyTorch for CUDA")
 

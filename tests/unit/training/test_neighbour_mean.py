@@ -1,7 +1,5 @@
 """The mean over neighbours is PyTorch's padded average pool, whose gradient is right on a CPU."""
 
-import os
-
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -34,8 +32,6 @@ def way(request, monkeypatch):
     if request.param == "PyTorch":
         monkeypatch.setattr(module, "_has_kernel", lambda: False)
         return
-    if DEVICE.type == "cpu":
-        os.environ.setdefault("TRITON_INTERPRET", "1")
     pytest.importorskip("triton", reason="Triton is not installed; it comes with PyTorch for CUDA")
     from nasbench_suite.training.neighbours_kernel import neighbour_sums
 
