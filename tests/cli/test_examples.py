@@ -60,5 +60,5 @@ def test_commands_in_documents_can_be_typed(document):
 
 def test_an_option_that_is_not_there_cannot_be_typed():
     (words,) = typed("nasbench-suite query graph/cora \\\n  0122:fc,gat,gcn,graph --epoch 3  # a remark\n")
-    with pytest.raises(Exception, match="No such option.*--epoch"):
+    with pytest.raises(Exception, match=r"No such option.*--epoch"):
         parse(words)
