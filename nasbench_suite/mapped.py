@@ -16,10 +16,9 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from numpy.typing import NDArray
 
 from nasbench_suite.errors import NasbenchSuiteError
 from nasbench_suite.sealed import Kind
-from nasbench_suite.storage import explain
+from nasbench_suite.storage import explain, written_aside
 
 _LEAST_BLOCK_BYTES = 2048
 _MANIFEST_BYTES_PER_ARRAY = 256
@@ -93,23 +92,15 @@ def create_mapped(
     NasbenchSuiteError
         When the folder is not writable or the disk cannot hold the file.
     """
-    aside: Path | None = None
-    try:
+    with ExitStack() as stack:
         with _writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-            os.close(descriptor)
-            aside = Path(name)
+            aside = stack.enter_context(written_aside(path))
             block = _block_bytes(kind, head, layouts)
             places = _lay_out(aside, block, head, layouts)
         yield places  # an OSError in here is one of reading the source
         with _writing(path):
             _seal(aside, block, kind, head, places)
-            aside.chmod(0o644)
-            aside.replace(path)
-    finally:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
+            stack.close()  # which renames it
 
 
 @contextmanager
@@ -138,7 +129,12 @@ def _lay_out(
     """Create the HDF5 file with all its space allocated, contiguous and aligned; return the places."""
     places = {}
     with h5py.File(
-        aside, "w", userblock_size=block, alignment_threshold=1, alignment_interval=_ALIGNMENT_BYTES
+        aside,
+        "w",
+        locking=False,  # it is locked already
+        userblock_size=block,
+        alignment_threshold=1,
+        alignment_interval=_ALIGNMENT_BYTES,
     ) as file:
         for key, value in head.items():
             file.attrs[key] = value if isinstance(value, str) else _as_json(value).decode()

@@ -1,11 +1,27 @@
-"""Files that are whole or absent: written aside, flushed, then renamed into place."""
+"""Files that are whole or absent: written aside, flushed, then renamed into place.
+
+Whoever writes holds a lock on what lies aside. The system releases it when a process is killed, so that the
+next writer of the same file knows what was abandoned, and removes it.
+"""
 
 import errno
 import os
+import re
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from nasbench_suite.errors import NasbenchSuiteError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # no POSIX: nobody can tell what was abandoned, and it stays
+    fcntl = None
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
@@ -24,6 +40,38 @@ def explain(problem: OSError) -> str:
     return _REASONS.get(problem.errno or 0, problem.strerror or str(problem))
 
 
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Yield an empty file beside `path` that takes its place when the block ends well, and goes if not.
+
+    An OSError is the caller's to explain; the caller flushes what it writes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(path)
+    with _locked_aside(path, _new_file) as aside:
+        try:
+            yield aside
+            aside.chmod(0o644)
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def folder_aside(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`, which goes when the block ends.
+
+    An OSError is the caller's to explain. What earlier ones left is the caller's to remove, when nothing of
+    it is wanted any more: see `remove_abandoned`.
+    """
+    with _locked_aside(path, tempfile.mkdtemp) as aside:
+        try:
+            yield aside
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write `content` to `path` so that a reader sees either the old file or the whole new one.
 
@@ -32,22 +80,75 @@ def write_whole(path: Path, content: bytes) -> None:
     NasbenchSuiteError
         When the folder is not writable or the disk is full. Nothing half-written stays behind.
     """
-    aside: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        aside = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
+        with written_aside(path) as aside, aside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        aside.chmod(0o644)
-        aside.replace(path)
     except OSError as problem:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
         raise NasbenchSuiteError(f"cannot write {path}: {explain(problem)}.") from problem
-    except BaseException:
-        if aside is not None:
-            aside.unlink(missing_ok=True)
-        raise
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove the files and folders aside of `path` whose writers were killed, as far as that is possible."""
+    aside = re.compile(rf"\.{re.escape(path.name)}\.\w{{8}}\.part")
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for name in [entry.name for entry in entries if aside.fullmatch(entry.name)]:
+            with suppress(OSError):
+                _remove_unlocked(path.parent / name)
+
+
+def _new_file(**where: Any) -> str:
+    descriptor, name = tempfile.mkstemp(**where)
+    os.close(descriptor)
+    return str(name)
+
+
+@contextmanager
+def _locked_aside(path: Path, new: Callable[..., str]) -> Iterator[Path]:
+    """Yield a new file or folder aside, locked until the block ends as far as there are locks."""
+    while True:
+        aside = Path(new(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+        lock = _lock(aside, wait=True)
+        if aside.exists():
+            break
+        _release(lock)  # it was taken for abandoned before it was locked
+    try:
+        yield aside
+    finally:
+        _release(lock)
+
+
+def _remove_unlocked(aside: Path) -> None:
+    lock = _lock(aside, wait=False)
+    if lock is None:
+        return
+    try:
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink()
+    finally:
+        _release(lock)
+
+
+def _lock(aside: Path, *, wait: bool) -> int | None:
+    """Open and lock a file or folder; None where another has the lock or the file system knows no locks."""
+    if fcntl is None:
+        return None
+    how = os.O_RDONLY if aside.is_dir() else os.O_RDWR  # NFS locks what may be written
+    try:
+        descriptor = os.open(aside, how)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _release(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)

@@ -86,6 +86,7 @@ def test_a_killed_writer_leaves_the_old_file_whole(path):
     assert path.read_bytes() == before
     assert all(entry.name.startswith(".") for entry in path.parent.iterdir() if entry != path)
     read_all(write(path))
+    assert only_thing_in(path.parent)
 
 
 # -- disks that are full, failures while writing -----------------------------------------------------

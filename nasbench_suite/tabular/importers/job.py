@@ -3,14 +3,13 @@
 import errno
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nasbench_suite.errors import NasbenchSuiteError, shorten
-from nasbench_suite.storage import explain
+from nasbench_suite.storage import explain, folder_aside, remove_abandoned
 from nasbench_suite.tabular.datasheet import Datasheet
 from nasbench_suite.tabular.table import Table, save_table
 
@@ -105,11 +104,10 @@ def staged(target: Path) -> Iterator[Path]:
     NasbenchSuiteError
         When the folder is not writable or the disk is full. Nothing half-made stays behind.
     """
-    staging: Path | None = None
-    try:
+    with ExitStack() as stack:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+            staging = stack.enter_context(folder_aside(target))
             (staging / "new").mkdir()
         except OSError as problem:
             raise NasbenchSuiteError(f"cannot write {target}: {explain(problem)}.") from problem
@@ -118,9 +116,7 @@ def staged(target: Path) -> Iterator[Path]:
             _move_all(staging, target)
         except OSError as problem:
             raise NasbenchSuiteError(f"cannot write {target}: {explain(problem)}.") from problem
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
+        remove_abandoned(target)
 
 
 def _move_all(staging: Path, target: Path) -> None:

@@ -147,6 +147,13 @@ def test_a_skeleton_for_other_data_is_refused(plan):
     plan.check(plan.load_data("cpu"))
 
 
+def test_what_a_killed_process_wrote_of_a_block_goes_when_it_is_trained_again(plan, tmp_path):
+    aside = tmp_path / f".{plan.blocks()[0].file}.abcdefgh.part"
+    aside.write_bytes(b"half of it")
+    build(plan, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(block.file for block in plan.blocks())
+
+
 # -- executors -----------------------------------------------------------------------------------
 
 

@@ -74,7 +74,9 @@ def test_a_search_by_training_gets_its_answers_from_a_cluster(tiny_task, address
     np.testing.assert_array_equal(found.valid, TrainingBenchmark(task).query(cells).valid)
 
 
-def test_a_lost_scheduler_is_a_sentence_and_keeps_what_was_finished(plan, tmp_path):
+def test_a_lost_scheduler_is_a_sentence_and_keeps_what_was_finished(tiny_plan, tmp_path):
+    (tmp_path / "build.toml").write_text(tiny_plan.replace("limit = 6", "limit = 400"))
+    plan = read_plan(tmp_path / "build.toml")  # more than is trained while the scheduler closes
     local = distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
     )

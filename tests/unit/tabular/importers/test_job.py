@@ -1,6 +1,9 @@
 """Imports under way: all tables appear, or none and nothing half-made."""
 
 import errno
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,25 @@ def test_an_import_of_nothing_leaves_no_folder(tmp_path):
     with staged(tmp_path / "bench"):
         pass
     assert tree(tmp_path) == {}
+
+
+def test_what_a_killed_import_left_goes_with_the_next_one_that_ends_well(target):
+    code = f"""
+import os, pathlib, signal
+from nasbench_suite.tabular.importers.job import staged
+with staged(pathlib.Path({str(target)!r})) as staging:
+    (staging / "a.h5").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
+    left = [path for path in target.parent.iterdir() if path != target]
+    assert len(left) == 1
+    with pytest.raises(KeyError), staged(target):
+        raise KeyError
+    assert left[0].exists(), "it may hold the last copy of something until there is a new one"
+    with staged(target) as staging:
+        (staging / "a.h5").write_text("new a")
+    assert tree(target.parent) == {"bench/a.h5": "new a", "bench/kept.h5": "old"}
 
 
 @pytest.mark.parametrize("problem", [DamagedFileError("x"), KeyboardInterrupt(), KeyError("x")], ids=repr)
