@@ -6,6 +6,7 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 
 from nasbench_suite.errors import NasbenchSuiteError, UnknownNameError
+from nasbench_suite.surrogates.blas_threads import one_blas_thread
 from nasbench_suite.surrogates.kernels import JITTER, KERNELS, negative_log_likelihood, squared_distances
 from nasbench_suite.surrogates.regressor import Arrays, Surrogate, Values
 
@@ -80,17 +81,12 @@ class GaussianProcess(Surrogate):
         self.samples_ = features.copy()
         self.centre_ = features.mean(axis=0, dtype=np.float64)
         rng = np.random.default_rng(self.seed)
-        found = [self._parameters(features - self.centre_, targets, rng) for _ in range(self.members)]
-        self.lengths_ = np.array([lengths for lengths, _ in found])
-        self.variances_ = np.array([variances for _, variances in found])
-        self._factorise()
-        half = [solve_triangular(lower, targets, lower=True, check_finite=False) for lower in self.lower_]
-        self.weights_ = np.array(
-            [
-                solve_triangular(lower, solved, lower=True, trans="T", check_finite=False)
-                for lower, solved in zip(self.lower_, half, strict=True)
-            ]
-        )
+        with one_blas_thread():
+            found = [self._parameters(features - self.centre_, targets, rng) for _ in range(self.members)]
+            self.lengths_ = np.array([lengths for lengths, _ in found])
+            self.variances_ = np.array([variances for _, variances in found])
+            self._factorise()
+            self.weights_ = np.array([_solved(lower, targets) for lower in self.lower_])
 
     def _check(self, samples: int) -> None:
         if self.kernel not in KERNELS:
@@ -151,17 +147,21 @@ class GaussianProcess(Surrogate):
 
     def members_standardised(self, features: NDArray[np.float32]) -> Values:
         """Return the posterior means; see `Surrogate.members_standardised`."""
-        means = [self._covariance(features, m) @ self.weights_[m] for m in range(len(self.variances_))]
+        with one_blas_thread():
+            means = [self._covariance(features, m) @ self.weights_[m] for m in range(len(self.variances_))]
         return np.array(means)
 
     def distribution(self, features: NDArray[np.float32]) -> tuple[Values, Values]:
         """Return mean and deviation of the mixture of the posteriors, with an observation's noise: `[n]`."""
         means, variances = [], []
-        for member, (variance, noise) in enumerate(self.variances_):
-            covariance = self._covariance(features, member)
-            explained = solve_triangular(self.lower_[member], covariance.T, lower=True, check_finite=False)
-            variances.append(np.maximum(variance + noise - (explained**2).sum(axis=0), 0.0))
-            means.append(covariance @ self.weights_[member])
+        with one_blas_thread():
+            for member, (variance, noise) in enumerate(self.variances_):
+                covariance = self._covariance(features, member)
+                explained = solve_triangular(
+                    self.lower_[member], covariance.T, lower=True, check_finite=False
+                )
+                variances.append(np.maximum(variance + noise - (explained**2).sum(axis=0), 0.0))
+                means.append(covariance @ self.weights_[member])
         return np.mean(means, axis=0), np.sqrt(np.mean(variances, axis=0) + np.var(means, axis=0))
 
     def state(self) -> Arrays:
@@ -181,4 +181,12 @@ class GaussianProcess(Surrogate):
         self.lengths_ = np.asarray(arrays["lengths"], dtype=np.float64)
         self.variances_ = np.asarray(arrays["variances"], dtype=np.float64)
         self.weights_ = np.asarray(arrays["weights"], dtype=np.float64)
-        self._factorise()
+        with one_blas_thread():
+            self._factorise()
+
+
+def _solved(lower: Values, targets: Values) -> Values:
+    """Return what the matrix with the Cholesky factor `lower` has to be multiplied by to give the targets."""
+    half = solve_triangular(lower, targets, lower=True, check_finite=False)
+    solved: Values = solve_triangular(lower, half, lower=True, trans="T", check_finite=False)
+    return solved

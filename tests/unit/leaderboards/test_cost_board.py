@@ -62,12 +62,25 @@ def test_scores_are_those_of_pandas_on_what_was_not_measured(latencies):
     assert np.isnan(found.deviation)
 
 
+def test_predictions_that_differ_by_rounding_alone_are_ties(latencies):
+    asked = rules({"model": "roofline", "samples": 50}, unseen=["fpga"], seeds=1, published=None)
+    board = judge_costs(asked, no_progress)
+    predicted, costs = board.shown["fpga"]
+    measured = np.random.default_rng([0, 0]).choice(len(costs), 50, replace=False)
+    digits = [float(f"{value:.9e}") for value in predicted]
+    assert len(set(digits)) < len(set(predicted)), "sums in another order have other last digits"
+    frame = pd.DataFrame({"predicted": digits, "costs": costs}).drop(measured)
+    found = board.scores["roofline, 50 samples"]["fpga"]
+    assert found.spearman == pytest.approx(frame.corr("spearman").iloc[0, 1])
+    assert found.kendall == pytest.approx(frame.corr("kendall").iloc[0, 1])
+
+
 @pytest.mark.slow
 def test_the_kept_board_is_what_its_rules_make(latencies, tmp_path):
     board = judge_costs(RULES, no_progress)
     write_cost_board(board, tmp_path, "hardware-help")
     kept, made = (pd.read_csv(folder / "costs.csv") for folder in (HOME, tmp_path))
-    pd.testing.assert_frame_equal(kept, made, rtol=0.02)
+    pd.testing.assert_frame_equal(kept, made, rtol=0, atol=0.005)  # a fit rounds as its processor does
 
 
 def test_page_and_table_of_the_kept_board_agree():
